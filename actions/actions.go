@@ -1,0 +1,23 @@
+// Package actions lists the actions compiled into the cluster agent. Each is a
+// folder that carries the action's name, with a file for each step.
+package actions
+
+import (
+	addnode "cluster-agent/actions/add-node"
+	createcluster "cluster-agent/actions/create-cluster"
+	joinnode "cluster-agent/actions/join-node"
+	promotenode "cluster-agent/actions/promote-node"
+	"cluster-agent/internal/node"
+	"cluster-agent/worker"
+)
+
+// Cluster returns the actions of the cluster agent. version is that of this
+// software, which nodes of one cluster compare.
+func Cluster(machine *node.Machine, version string) []worker.Action {
+	return []worker.Action{
+		createcluster.Action(machine),
+		addnode.Action(machine, version),
+		joinnode.Action(machine),
+		promotenode.Action(machine),
+	}
+}

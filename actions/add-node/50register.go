@@ -1,0 +1,105 @@
+package addnode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
+
+	"cluster-agent/internal/cluster"
+	"cluster-agent/vpn"
+	"cluster-agent/worker"
+)
+
+// register gives the node an id, an address and a user, and tells the cluster.
+// It is saved to disk before anyone is told: an id given out just before a
+// crash must not be given out again.
+func (s steps) register(ctx context.Context, c *worker.Call) error {
+	var in input
+	if err := c.Decode(&in); err != nil {
+		return err
+	}
+	key, err := wgtypes.ParseKey(in.PublicKey)
+	if err != nil {
+		return c.Invalid(worker.ExitInvalid, "public_key", in.PublicKey, "public_key_format", err)
+	}
+	unlock, err := s.machine.Files.Lock(ctx, "nodes")
+	if err != nil {
+		return fmt.Errorf("wait for another add-node to end: %w", err)
+	}
+	err = s.machine.Redis(func(store *cluster.Store) error { return s.add(ctx, c, store, in, key) })
+	if err = errors.Join(err, unlock()); err != nil {
+		return err
+	}
+	return errors.Join(
+		c.Announce("cluster/event/acl-changed", struct{}{}),
+		c.Announce("cluster/event/vpn-changed", struct{}{}),
+	)
+}
+
+func (s steps) add(ctx context.Context, c *worker.Call, store *cluster.Store, in input, key wgtypes.Key) error {
+	leader, others, network, err := s.present(ctx, store)
+	if err != nil {
+		return err
+	}
+	for _, other := range others {
+		if other.PublicKey == key {
+			return c.Invalid(4, "public_key", other.ID, "public_key_matches_existing_node",
+				fmt.Errorf("node %d has the same key: remove that node, or make new keys on this one", other.ID))
+		}
+	}
+	fresh, err := s.nextNode(ctx, c, store, network)
+	if err != nil {
+		return err
+	}
+	fresh.PublicKey, fresh.Endpoint = key, in.Endpoint
+	if err := store.AddNode(ctx, cluster.NewNode{Node: fresh, Flags: in.Flags, PasswordHash: in.PasswordHash}); err != nil {
+		return err
+	}
+	if err := errors.Join(store.ShareACLs(ctx), store.Persist(ctx)); err != nil {
+		return err
+	}
+	return c.Reply(output{
+		NodeID: fresh.ID, IPAddress: fresh.Address.String(), Network: network.String(),
+		LeaderPublicKey: leader.PublicKey.String(), LeaderIPAddress: leader.Address.String(),
+		LeaderEndpoint: leader.Endpoint, LeaderCoreVersion: s.version,
+	})
+}
+
+// present reads what the cluster has now.
+func (s steps) present(ctx context.Context, store *cluster.Store) (leader vpn.Node, nodes []vpn.Node, network netip.Prefix, err error) {
+	records, _, err := store.Snapshot(ctx, 0)
+	if err != nil {
+		return leader, nil, network, err
+	}
+	leader, found := records.Node(records.Leader)
+	if !found {
+		return leader, nil, network, fmt.Errorf("the leader, node %d, has no VPN record", records.Leader)
+	}
+	return leader, records.Nodes, records.Network, nil
+}
+
+// nextNode takes the next id, once it is certain that it has an address.
+func (s steps) nextNode(ctx context.Context, c *worker.Call, store *cluster.Store, network netip.Prefix) (vpn.Node, error) {
+	last, err := store.LastID(ctx)
+	if err != nil {
+		return vpn.Node{}, err
+	}
+	address, err := cluster.NodeAddress(network, last+1)
+	if errors.Is(err, cluster.ErrNetworkFull) {
+		return vpn.Node{}, c.Invalid(5, "network", network.String(), "network_full", err)
+	}
+	if err != nil {
+		return vpn.Node{}, err
+	}
+	id, err := store.NextID(ctx)
+	if err != nil {
+		return vpn.Node{}, err
+	}
+	if id != last+1 {
+		return vpn.Node{}, fmt.Errorf("node id %d was expected, Redis gave %d: another program gives out ids, try again", last+1, id)
+	}
+	return vpn.Node{ID: id, Address: address}, nil
+}

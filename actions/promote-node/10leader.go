@@ -1,0 +1,28 @@
+package promotenode
+
+import (
+	"context"
+	"fmt"
+
+	"cluster-agent/internal/cluster"
+	"cluster-agent/worker"
+)
+
+// leader refuses a node that leads already.
+func (s steps) leader(ctx context.Context, c *worker.Call) error {
+	var in input
+	if err := c.Decode(&in); err != nil {
+		return err
+	}
+	return s.machine.Redis(func(store *cluster.Store) error {
+		leader, err := store.Leader(ctx)
+		if err != nil {
+			return err
+		}
+		if leader == in.NodeID {
+			return c.Invalid(3, "node_id", in.NodeID, "node_is_already_leader",
+				fmt.Errorf("node %d leads the cluster already", leader))
+		}
+		return nil
+	})
+}

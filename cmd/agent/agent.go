@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
+
+	"cluster-agent/actions"
+	"cluster-agent/events"
+	"cluster-agent/internal/node"
+	"cluster-agent/worker"
+	"cluster-agent/worker/redisq"
+	"cluster-agent/worker/schema"
+	"cluster-agent/worker/script"
+)
+
+type agentFlags struct {
+	agentID     string
+	actionsDirs []string
+	eventsDirs  []string
+}
+
+func agentCommand(env *environment) *cobra.Command {
+	var flags agentFlags
+	command := &cobra.Command{
+		Use:   "agent",
+		Short: "Take tasks from Redis and run them as actions made of steps",
+		Long: `Takes tasks from the Redis list <agent id>/tasks, runs each as an action made
+of ordered steps, and writes status, progress and results back. Handles events.
+
+Actions are compiled in (agents cluster and node/N) and found in directories: a
+file DIR/ACTION/STEP is a step, and replaces a compiled-in step of that name.`,
+		Example: `  agent --agentid=cluster --actionsdir=/var/lib/nethserver/cluster/actions
+  agent --agentid=node/1 --actionsdir=/usr/local/agent/actions --eventsdir=/usr/local/agent/events`,
+		Args: usage(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error { return runAgent(env, flags) },
+	}
+	command.Flags().StringVar(&flags.agentID, "agentid", "", "who this agent is: cluster, node/N or module/NAME")
+	command.Flags().StringArrayVar(&flags.actionsDirs, "actionsdir", nil, "directory of actions; can be repeated, the later replaces")
+	command.Flags().StringArrayVar(&flags.eventsDirs, "eventsdir", nil, "directory of events' handlers; can be repeated, the later replaces")
+	command.SetFlagErrorFunc(flagError)
+	command.AddGroup()
+	return command
+}
+
+// runAgent runs until a signal ends it.
+func runAgent(env *environment, flags agentFlags) error {
+	log := env.logger()
+	settings, err := readSettings(flags, os.Getenv)
+	if err == nil && settings.stateDir != "" {
+		err = os.Chdir(settings.stateDir)
+	}
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			log.Log(logrus.FatalLevel, strings.TrimSpace(line))
+		}
+		return exitError(exitFailure)
+	}
+	agent, err := newAgent(settings, log, env)
+	if err != nil {
+		log.Log(logrus.FatalLevel, err.Error())
+		return exitError(exitFailure)
+	}
+	return obeySignals(log, agent)
+}
+
+// agent is a worker with all that keeps it connected.
+type agent struct {
+	worker     *worker.Worker
+	tasks      *redisq.Tasks
+	background []func(context.Context)
+	log        *logrus.Entry
+}
+
+func newAgent(s settings, log *logrus.Entry, env *environment) (*agent, error) {
+	options := redisq.Options{
+		Agent: s.agent, Server: s.tasks, PollingInterval: s.tuning.PollingInterval,
+		Environment: stateVariables, Log: log,
+	}
+	a := &agent{tasks: redisq.NewTasks(options), log: log}
+	presence := redisq.NewPresence(options)
+	compiled, err := compiledIn(s.agent, log, func() { a.tasks.Reconnect(); presence.Reconnect() })
+	if err != nil {
+		return nil, err
+	}
+	source := redisq.NewEvents(s.events, s.tuning.PollingInterval, compiled.missedEvents, log)
+	a.background = append([]func(context.Context){presence.Run, source.Run}, compiled.background...)
+
+	runner := &script.Runner{Environ: os.Environ(), Environment: environmentFile}
+	actionSet, err := registry(compiled.actions, s.actionDirs, runner)
+	if err != nil {
+		return nil, err
+	}
+	handlers, err := registry(compiled.handlers, s.eventDirs, runner)
+	if err != nil {
+		return nil, err
+	}
+	definitions, err := sharedSchemas(s.installDir)
+	if err != nil {
+		return nil, err
+	}
+	a.worker, err = worker.New(worker.Config{
+		AgentID: s.agent, Actions: actionSet, Events: handlers,
+		Queue: a.tasks, Board: a.tasks, Source: source,
+		Schemas: schema.NewChecker(definitions...), Log: log, Stderr: env.stderr, Tuning: s.tuning,
+	})
+	return a, err
+}
+
+// environmentFile is in the agent's working directory.
+const environmentFile = "environment"
+
+// stateVariables are those that the agent mirrors to Redis.
+func stateVariables() (map[string]string, error) {
+	variables, err := script.ReadEnvironment(environmentFile)
+	mirrored := make(map[string]string, len(variables))
+	for _, v := range variables {
+		mirrored[v.Name] = v.Value
+	}
+	return mirrored, err
+}
+
+func registry(compiled []worker.Action, dirs []string, runner *script.Runner) (*worker.Registry, error) {
+	sources := make([]worker.Source, len(dirs))
+	for i, dir := range dirs {
+		sources[i] = script.NewSource(dir, runner)
+	}
+	return worker.NewRegistry(compiled, sources...)
+}
+
+// sharedSchemas reads validator-definitions.json, which schemas may refer to.
+func sharedSchemas(installDir string) ([]schema.Document, error) {
+	if installDir == "" {
+		return nil, nil
+	}
+	path := filepath.Join(installDir, "validator-definitions.json")
+	source, err := os.ReadFile(path)
+	if os.IsNotExist(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read shared schemas: %w", err)
+	}
+	return []schema.Document{{Name: path, Source: source}}, nil
+}
+
+// compiledParts is what an agent has beside its directories.
+type compiledParts struct {
+	actions      []worker.Action
+	handlers     []worker.Action
+	background   []func(context.Context)
+	missedEvents func() // events may have been missed
+}
+
+// compiledIn returns the parts of an agent: the cluster agent has the actions
+// of the cluster, a node agent keeps its node. reconnect is called when the
+// leader may be another machine.
+func compiledIn(id string, log *logrus.Entry, reconnect func()) (compiledParts, error) {
+	machine, err := newMachine(log)
+	if err != nil {
+		return compiledParts{}, err
+	}
+	switch {
+	case id == "cluster":
+		return compiledParts{actions: actions.Cluster(machine, coreVersion(os.Getenv))}, nil
+	case strings.HasPrefix(id, "node/"):
+		apply := node.NewFlight(func(ctx context.Context) error {
+			_, err := machine.ApplyRoutes(ctx)
+			return err
+		})
+		keeper := node.NewKeeper(machine, reconnect)
+		return compiledParts{
+			handlers:   events.Node(machine, apply),
+			background: []func(context.Context){keeper.Run}, missedEvents: keeper.Nudge,
+		}, nil
+	}
+	return compiledParts{}, nil
+}
+
+// run takes tasks until ctx ends or the worker is drained.
+func (a *agent) run(ctx context.Context) {
+	background, stop := context.WithCancel(ctx)
+	var parts sync.WaitGroup
+	for _, part := range a.background {
+		parts.Go(func() { part(background) })
+	}
+	a.worker.Run(ctx)
+	a.giveBack(ctx)
+	stop()
+	parts.Wait()
+	if err := a.tasks.Close(); err != nil {
+		a.log.Debugf("close connections: %v", err)
+	}
+}
+
+// giveBackTime is short: an agent that was told to stop has a second.
+const giveBackTime = 200 * time.Millisecond
+
+func (a *agent) giveBack(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackTime)
+	defer cancel()
+	if err := a.tasks.Return(ctx); err != nil {
+		a.log.Warnf("tasks that were fetched and not started stay in progress until the next start: %v", err)
+	}
+}

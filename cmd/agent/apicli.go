@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"cluster-agent/internal/host"
+	"cluster-agent/worker/redisq"
+)
+
+func apiCLICommand(env *environment) *cobra.Command {
+	command := &cobra.Command{
+		Use:   "api-cli",
+		Short: "Give tasks to agents, and wait for them",
+		Long: `Gives tasks to the agents that are connected to this node's Redis, as root,
+with the credentials of the cluster agent. Tasks are given on the leader.`,
+		Example: `  api-cli run list-actions
+  api-cli run node/2/list-actions
+  api-cli run promote-node --data '{"node_id":3,"endpoint_address":"node3.example.com","endpoint_port":55820}'`,
+		Args: usage(cobra.NoArgs),
+	}
+	command.AddCommand(apiRunCommand(env), apiListCommand(env))
+	command.SetFlagErrorFunc(flagError)
+	return command
+}
+
+// connectLocal connects to the local Redis with the cluster agent's credentials.
+func connectLocal() (*redis.Client, error) {
+	credentials, err := host.NewFiles("/").Credentials(host.ClusterAgent)
+	if err != nil {
+		return nil, fmt.Errorf("read the cluster agent's credentials (is this root, on a prepared node?): %w", err)
+	}
+	return redisq.Connect(redisq.Server{
+		Address: credentials.Address, User: credentials.User, Password: credentials.Password,
+	}, 2), nil
+}
+
+// withLocal runs work on a connection to the local Redis.
+func withLocal(work func(*redis.Client) error) error {
+	connection, err := connectLocal()
+	if err != nil {
+		return err
+	}
+	return errors.Join(work(connection), connection.Close())
+}
+
+func apiListCommand(env *environment) *cobra.Command {
+	command := &cobra.Command{
+		Use:   "list-actions [PREFIX]",
+		Short: "List the actions of all agents that are connected",
+		Example: `  api-cli list-actions
+  api-cli list-actions node/1/`,
+		Args: usage(cobra.MaximumNArgs(1)),
+		RunE: func(command *cobra.Command, args []string) error {
+			ctx, stop := interruptible(command.Context())
+			defer stop()
+			prefix := ""
+			if len(args) == 1 {
+				prefix = args[0]
+			}
+			names, err := listAll(ctx, prefix)
+			if perr := printLines(env.stdout, names); perr != nil {
+				return perr
+			}
+			return err
+		},
+		ValidArgsFunction: completeActions,
+	}
+	return command
+}
+
+// completionTime keeps the shell from hanging when an agent does not answer.
+const completionTime = 2 * time.Second
+
+// completeActions is the shell completion of actions.
+func completeActions(command *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(command.Context(), completionTime)
+	defer cancel()
+	names, err := listAll(ctx, typed)
+	if err != nil && len(names) == 0 {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// checkData makes sure that a task's data are JSON before they are sent.
+func checkData(data []byte) error {
+	var any json.RawMessage
+	if err := json.Unmarshal(data, &any); err != nil {
+		return usageError{fmt.Errorf("--data is not JSON: %w", err)}
+	}
+	return nil
+}

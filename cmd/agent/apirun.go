@@ -1,0 +1,220 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"cluster-agent/worker"
+	"cluster-agent/worker/redisq"
+)
+
+const (
+	clusterAgent    = "cluster"
+	taskUser        = "cluster" // on whose behalf tasks are given
+	defaultIdleTime = 8 * time.Second
+	cancelTime      = 10 * time.Second // how long a cancelled task may take to clean up
+)
+
+// runOptions is a call of api-cli run.
+type runOptions struct {
+	agent    string
+	action   string
+	data     string
+	noWait   bool
+	raw      bool
+	verbose  bool
+	idleTime int // seconds
+}
+
+func apiRunCommand(env *environment) *cobra.Command {
+	var o runOptions
+	command := &cobra.Command{
+		Use:   "run [AGENT/]ACTION",
+		Short: "Give a task to an agent, and wait for it",
+		Long: `Gives a task to an agent (cluster, unless another is named) and waits for it.
+Prints the output as JSON, and the task's error text on stderr; exits with the
+action's exit code. Ctrl-C cancels the task.`,
+		Example: `  api-cli run get-cluster-status
+  api-cli run node/2/list-actions
+  api-cli run add-node --data '{"node_pwh":"…","public_key":"…","endpoint":""}'
+  ssh node2 agent join-request | api-cli run add-node --data -`,
+		Args:              usage(cobra.ExactArgs(1)),
+		ValidArgsFunction: completeActions,
+		RunE: func(command *cobra.Command, args []string) error {
+			ctx, stop := interruptible(command.Context())
+			defer stop()
+			if err := o.target(args[0]); err != nil {
+				return err
+			}
+			return runTask(ctx, env, o)
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&o.data, "data", "null", "input of the task, JSON; - reads it from stdin")
+	flags.StringVarP(&o.agent, "agent", "a", "", "agent to give the task to")
+	flags.BoolVar(&o.noWait, "nowait", false, "print the task's id and do not wait")
+	flags.BoolVar(&o.raw, "raw", false, "print the output as it is, whether JSON or not")
+	flags.BoolVar(&o.verbose, "verbose", false, "print every news of the task on stderr")
+	flags.IntVar(&o.idleTime, "check-idle-time", int(defaultIdleTime.Seconds()), "seconds an agent's connection may be idle to count as alive; 0: do not check")
+	command.SetFlagErrorFunc(flagError)
+	return command
+}
+
+// target splits AGENT/ACTION: actions have no slash in their names.
+func (o *runOptions) target(text string) error {
+	o.action = text
+	if at := strings.LastIndex(text, "/"); at >= 0 {
+		if o.agent != "" {
+			return usageError{errors.New("the agent is named twice: write either AGENT/ACTION or --agent")}
+		}
+		o.agent, o.action = text[:at], text[at+1:]
+	}
+	if o.agent == "" {
+		o.agent = clusterAgent
+	}
+	if o.action == "" {
+		return usageError{errors.New("the action's name is missing")}
+	}
+	return nil
+}
+
+func runTask(ctx context.Context, env *environment, o runOptions) error {
+	data := []byte(o.data)
+	if o.data == "-" {
+		var err error
+		if data, err = io.ReadAll(env.stdin); err != nil {
+			return fmt.Errorf("read data from stdin: %w", err)
+		}
+	}
+	if err := checkData(data); err != nil {
+		return err
+	}
+	return withLocal(func(connection *redis.Client) error {
+		client := redisq.NewClient(connection)
+		if err := wantAlive(ctx, client, o); err != nil {
+			return err
+		}
+		ticket, err := client.Submit(ctx, redisq.Order{Agent: o.agent, Action: o.action, Data: data, User: taskUser})
+		if err != nil {
+			return explainReplica(err)
+		}
+		if o.noWait {
+			_, err := fmt.Fprintln(env.stdout, ticket.ID)
+			return errors.Join(err, ticket.Close())
+		}
+		outcome, err := waitFor(ctx, env, o, client, ticket)
+		if err = errors.Join(err, ticket.Close()); err != nil {
+			return err
+		}
+		return tell(env, o, outcome)
+	})
+}
+
+// wantAlive refuses at once when nobody would take the task.
+func wantAlive(ctx context.Context, client *redisq.Client, o runOptions) error {
+	if o.idleTime == 0 {
+		return nil
+	}
+	alive, err := client.Alive(ctx, o.agent, time.Duration(o.idleTime)*time.Second)
+	if err != nil {
+		return err
+	}
+	if !alive {
+		return fmt.Errorf("agent %s is not connected to this node's Redis: is it running, and is this node the leader?", o.agent)
+	}
+	return nil
+}
+
+// explainReplica says where a task can be given, if not here.
+func explainReplica(err error) error {
+	if redis.IsReadOnlyError(err) {
+		return fmt.Errorf("this node is a worker, tasks are given on the leader (cluster-leader in /etc/hosts): %w", err)
+	}
+	return err
+}
+
+// waitFor waits for the outcome; if it is interrupted, it cancels the task and
+// waits for what that comes to.
+func waitFor(ctx context.Context, env *environment, o runOptions, client *redisq.Client, ticket *redisq.Ticket) (redisq.Outcome, error) {
+	show := newProgressLine(env.stderr, o.verbose)
+	defer show.end()
+	outcome, err := ticket.Wait(ctx, show.update)
+	if !errors.Is(err, context.Canceled) {
+		return outcome, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelTime)
+	defer cancel()
+	if err := cancelTask(ctx, client, o.agent, ticket.ID); err != nil {
+		return outcome, err
+	}
+	outcome, err = ticket.Wait(ctx, show.update)
+	if err != nil {
+		return outcome, fmt.Errorf("wait for task %s, which was told to end: %w", ticket.ID, err)
+	}
+	return outcome, nil
+}
+
+func cancelTask(ctx context.Context, client *redisq.Client, agent, id string) error {
+	data, err := json.Marshal(map[string]string{"task": id})
+	if err != nil {
+		return fmt.Errorf("cancel task %s: %w", id, err)
+	}
+	ticket, err := client.Submit(ctx, redisq.Order{Agent: agent, Action: "cancel-task", Data: data, User: taskUser})
+	if err != nil {
+		return fmt.Errorf("cancel task %s: %w", id, err)
+	}
+	return ticket.Close()
+}
+
+// tell prints the outcome: output to stdout, the rest to stderr.
+func tell(env *environment, o runOptions, outcome redisq.Outcome) error {
+	if _, err := env.stderr.Write(outcome.Error); err != nil {
+		return err
+	}
+	if outcome.Replaced {
+		fmt.Fprintln(env.stderr, "The data of this node's Redis were replaced meanwhile, the task's output with them")
+	}
+	if err := printOutput(env.stdout, o, outcome.Output); err != nil {
+		return err
+	}
+	if o.verbose {
+		fmt.Fprintf(env.stderr, "%s, exit code %d\n", outcome.Status, outcome.ExitCode)
+	}
+	if outcome.ExitCode != 0 {
+		return exitError(outcome.ExitCode)
+	}
+	if outcome.Status != worker.Completed {
+		return exitError(exitFailure)
+	}
+	return nil
+}
+
+// printOutput prints JSON output compactly, on one line, and other output as a
+// JSON string, unless it is wanted raw.
+func printOutput(out io.Writer, o runOptions, output []byte) error {
+	if len(output) == 0 {
+		return nil
+	}
+	if o.raw {
+		_, err := out.Write(output)
+		return err
+	}
+	var compact bytes.Buffer
+	if json.Compact(&compact, output) != nil {
+		compact.Reset()
+		if err := json.NewEncoder(&compact).Encode(string(output)); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintln(out, strings.TrimSpace(compact.String()))
+	return err
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sirupsen/logrus"
+)
+
+// journalFormatter writes lines with the prefixes of sd-daemon(3), by which
+// journald files them under their level.
+type journalFormatter struct{}
+
+// Format implements [logrus.Formatter]. An entry of several lines, such as a
+// stack, has the prefix on each.
+func (journalFormatter) Format(entry *logrus.Entry) ([]byte, error) {
+	var out bytes.Buffer
+	for line := range strings.Lines(entry.Message) {
+		fmt.Fprintf(&out, "<%d>%s%s\n", syslogLevel(entry.Level), strings.TrimRight(line, "\n"), fields(entry))
+	}
+	return out.Bytes(), nil
+}
+
+// syslogLevel maps to the levels of syslog(3). Fatal is emergency: the agent
+// cannot do its work at all.
+func syslogLevel(level logrus.Level) int {
+	switch level {
+	case logrus.PanicLevel, logrus.FatalLevel:
+		return 0
+	case logrus.ErrorLevel:
+		return 3
+	case logrus.WarnLevel:
+		return 4
+	case logrus.InfoLevel:
+		return 6
+	default:
+		return 7
+	}
+}
+
+func fields(entry *logrus.Entry) string {
+	var words []string
+	for key, value := range entry.Data {
+		words = append(words, fmt.Sprintf(" %s=%v", key, value))
+	}
+	slices.Sort(words)
+	return strings.Join(words, "")
+}
+
+// plainFormatter writes the message alone.
+type plainFormatter struct{}
+
+// Format implements [logrus.Formatter].
+func (plainFormatter) Format(entry *logrus.Entry) ([]byte, error) {
+	return []byte(entry.Message + "\n"), nil
+}

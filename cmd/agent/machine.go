@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
+
+	"cluster-agent/internal/host"
+	"cluster-agent/internal/node"
+	"cluster-agent/vpn/userspace"
+)
+
+// newMachine returns this machine, as it is found.
+func newMachine(log *logrus.Entry) (*node.Machine, error) {
+	files, runner := host.NewFiles("/"), host.Exec{}
+	manager, err := host.DetectManager(files, runner)
+	if err != nil {
+		return nil, fmt.Errorf("find the service manager: %w", err)
+	}
+	return &node.Machine{
+		Files: files, Manager: manager, Runner: runner,
+		Resolver: net.DefaultResolver, Log: log,
+	}, nil
+}
+
+// runEngine is the command wireguard-go.
+func runEngine(args []string, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	return userspace.Main(ctx, args, stderr)
+}
+
+// interruptible ends with the first SIGINT or SIGTERM.
+func interruptible(parent context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(parent, syscall.SIGINT, syscall.SIGTERM)
+}
+
+// usage turns what a command's arguments lack into an error of usage.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(command *cobra.Command, args []string) error {
+		if err := check(command, args); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+}
+
+func flagError(_ *cobra.Command, err error) error { return usageError{err} }
+
+// isTerminal tells whether a person is likely to look at w.
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

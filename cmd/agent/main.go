@@ -1,0 +1,134 @@
+// Command agent is all programs of a cluster node in one binary. Which one runs
+// is told by the name it is called by, through links, or by the first argument:
+//
+//	agent             runs an agent: takes tasks from Redis, handles events
+//	agent setup-node  prepares a machine for a cluster
+//	api-cli           gives tasks to agents, and waits for them
+//	switch-leader     follows, or becomes, a new leader
+//	apply-vpn-routes  brings the VPN to what Redis says
+//	wireguard-go      the WireGuard engine for kernels without one
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
+
+	"cluster-agent/vpn/userspace"
+)
+
+func main() {
+	os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the program: argv[0] or argv[1] tell which.
+func run(argv []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	name, args := filepath.Base(argv[0]), argv[1:]
+	if name == userspace.Name || (len(args) > 0 && args[0] == userspace.Name) {
+		if name != userspace.Name {
+			args = args[1:]
+		}
+		return runEngine(args, stderr)
+	}
+	redis.SetLogger(silent{})
+	command := commandNamed(name, &environment{stdin: stdin, stdout: stdout, stderr: stderr})
+	command.SetArgs(args)
+	command.SetIn(stdin)
+	command.SetOut(stdout)
+	command.SetErr(stderr)
+	return exitCode(command.ExecuteContext(context.Background()), stderr)
+}
+
+// commandNamed returns the command for the name the binary is called by; an
+// unknown name is the agent's.
+func commandNamed(name string, env *environment) *cobra.Command {
+	for _, command := range subcommands(env) {
+		if command.Name() == name {
+			return standalone(command)
+		}
+	}
+	root := agentCommand(env)
+	root.AddCommand(subcommands(env)...)
+	return standalone(root)
+}
+
+// subcommands are those that also have a name of their own, and those that
+// belong to the agent alone.
+func subcommands(env *environment) []*cobra.Command {
+	return []*cobra.Command{
+		apiCLICommand(env), switchLeaderCommand(env), applyRoutesCommand(env),
+		setupNodeCommand(env), joinRequestCommand(env), versionCommand(env),
+	}
+}
+
+func standalone(command *cobra.Command) *cobra.Command {
+	command.SilenceErrors, command.SilenceUsage = true, true
+	return command
+}
+
+// environment is what a command has of the process around it.
+type environment struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// exitError is an exit code whose reason has been told.
+type exitError int
+
+// Error says the code.
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// usageError is a call that cannot be understood.
+type usageError struct{ error }
+
+func exitCode(err error, stderr io.Writer) int {
+	var code exitError
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "Error: %v\nSee --help for how to call it\n", err)
+		return exitUsage
+	default:
+		fmt.Fprintf(stderr, "Error: %v\n", err)
+		return exitFailure
+	}
+}
+
+// logger writes lines for journald.
+func (e *environment) logger() *logrus.Entry {
+	log := logrus.New()
+	log.SetOutput(e.stderr)
+	log.SetFormatter(journalFormatter{})
+	log.SetLevel(logrus.InfoLevel)
+	return logrus.NewEntry(log)
+}
+
+// plainLogger writes lines for a person at a terminal.
+func (e *environment) plainLogger() *logrus.Entry {
+	log := logrus.New()
+	log.SetOutput(e.stderr)
+	log.SetFormatter(plainFormatter{})
+	return logrus.NewEntry(log)
+}
+
+// silent drops what go-redis logs by itself: its errors come back as values, too.
+type silent struct{}
+
+// Printf drops a line.
+func (silent) Printf(context.Context, string, ...any) {}

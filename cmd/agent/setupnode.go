@@ -1,0 +1,72 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"cluster-agent/internal/host"
+	"cluster-agent/internal/setup"
+)
+
+func setupNodeCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "setup-node",
+		Short: "Prepare this machine to be a node of a cluster",
+		Long: `Prepares this machine, once, before it creates or joins a cluster: WireGuard
+keys, Redis users and settings, the agents' environment, unit files. What is
+there is kept; it can be repeated.`,
+		Example: "  agent setup-node",
+		Args:    usage(cobra.NoArgs),
+		RunE: func(command *cobra.Command, _ []string) error {
+			ctx, stop := interruptible(command.Context())
+			defer stop()
+			files := host.NewFiles("/")
+			manager, err := host.DetectManager(files, host.Exec{})
+			if err != nil {
+				return err
+			}
+			report, err := setup.Run(ctx, setup.Options{Files: files, Services: manager, Log: env.plainLogger()})
+			if perr := printLines(env.stdout, report.Lines()); perr != nil {
+				return perr
+			}
+			if err != nil {
+				return fmt.Errorf("prepare this machine: %w", err)
+			}
+			return nil
+		},
+	}
+}
+
+func printLines(out io.Writer, lines []string) error {
+	if len(lines) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintln(out, strings.Join(lines, "\n"))
+	return err
+}
+
+func joinRequestCommand(env *environment) *cobra.Command {
+	var endpoint string
+	command := &cobra.Command{
+		Use:   "join-request",
+		Short: "Print what add-node on the leader has to know of this machine",
+		Example: `  agent join-request                        # on the node that is to join
+  api-cli run add-node --data "$REQUEST"    # on the leader, with what it printed`,
+		Args: usage(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			request, err := setup.JoinRequest(host.NewFiles("/"))
+			if err != nil {
+				return err
+			}
+			request.Endpoint = endpoint
+			return json.NewEncoder(env.stdout).Encode(request)
+		},
+	}
+	command.Flags().StringVar(&endpoint, "endpoint", "", "where other nodes reach this one's WireGuard, HOST:PORT, if they can")
+	command.SetFlagErrorFunc(flagError)
+	return command
+}

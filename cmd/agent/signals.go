@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/sirupsen/logrus"
+)
+
+// stopTime is how long an agent that was told to stop may take; the protocol
+// gives it one second.
+const stopTime = 950 * time.Millisecond
+
+// obeySignals runs the agent: SIGUSR1 drains it, SIGTERM and SIGINT stop it, and
+// it then dies by that very signal, so that a supervisor sees why.
+func obeySignals(log *logrus.Entry, a *agent) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGTERM, syscall.SIGINT)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	ended := make(chan struct{})
+	go func() {
+		a.run(ctx)
+		close(ended)
+	}()
+	for {
+		select {
+		case <-ended:
+			return nil
+		case received := <-signals:
+			if received == syscall.SIGUSR1 {
+				log.Info("SIGUSR1: ending as soon as nothing runs any more")
+				a.worker.Drain()
+				continue
+			}
+			log.Infof("%s: stopping", received)
+			stop()
+			waitAtMost(ended, stopTime)
+			return dieBy(received)
+		}
+	}
+}
+
+func waitAtMost(ended <-chan struct{}, patience time.Duration) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+	}
+}
+
+// dieBy ends the process by the signal's default action.
+func dieBy(received os.Signal) error {
+	number, ok := received.(syscall.Signal)
+	if !ok {
+		return fmt.Errorf("unknown signal %v", received)
+	}
+	signal.Reset(number)
+	if err := syscall.Kill(os.Getpid(), number); err != nil {
+		return fmt.Errorf("end by %v: %w", received, err)
+	}
+	// The signal ends the process at any moment now.
+	select {}
+}

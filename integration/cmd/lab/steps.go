@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"cluster-agent/integration/lab"
+)
+
+const (
+	candidate = 3 // the worker that is promoted
+	observer  = 2 // the worker whose packets are watched
+	// settleTime is how long a cluster may take to become what it should be; pingTime is
+	// longer than WireGuard's five seconds between two tries to shake hands.
+	settleTime = 30 * time.Second
+	pingTime   = 6 * time.Second
+)
+
+// demo is one run of the demonstration.
+type demo struct {
+	options
+
+	out     *printer
+	cluster *lab.Cluster
+	took    time.Duration
+	silence []lab.Silence
+}
+
+// run does what an administrator does, from empty machines to the new leader.
+func (d *demo) run(ctx context.Context) error {
+	d.out.line(d.out.paint(bold, fmt.Sprintf("A cluster of %d nodes on this machine", d.nodes)))
+	steps := []func(context.Context) error{
+		d.machines, d.setUp, d.create, d.join, d.settle, d.giveEndpoint, d.before, d.promote, d.after,
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return errors.Join(err, d.lastWords())
+		}
+	}
+	return nil
+}
+
+func (d *demo) machines(ctx context.Context) error {
+	return d.out.step(fmt.Sprintf("%d machines: namespaces, links to one switch", d.nodes), func() error {
+		l, err := lab.New(ctx, lab.Config{Nodes: d.nodes, Agent: d.agent})
+		if err == nil {
+			d.cluster = lab.NewCluster(l)
+		}
+		return err
+	})
+}
+
+func (d *demo) setUp(ctx context.Context) error {
+	return d.out.step("every node: redis-server, agent setup-node, agents", func() error {
+		return d.cluster.Lab.Setup(ctx)
+	})
+}
+
+func (d *demo) create(ctx context.Context) error {
+	return d.out.step("node 1: api-cli run create-cluster", func() error { return d.cluster.Create(ctx) })
+}
+
+func (d *demo) join(ctx context.Context) error {
+	workers := make([]int, 0, d.nodes)
+	for id := 2; id <= d.nodes; id++ {
+		workers = append(workers, id)
+	}
+	what := fmt.Sprintf("node 1: add-node; nodes %s: join-node", numbers(workers))
+	return d.out.step(what, func() error { return d.cluster.Join(ctx, workers...) })
+}
+
+func (d *demo) settle(ctx context.Context) error {
+	return d.out.step("every node is what it should be", func() error {
+		ctx, cancel := context.WithTimeout(ctx, settleTime)
+		defer cancel()
+		return d.cluster.Settled(ctx)
+	})
+}
+
+func (d *demo) giveEndpoint(ctx context.Context) error {
+	endpoint := d.cluster.Lab.Node(candidate).Endpoint()
+	what := fmt.Sprintf("node 1: redis-cli HSET node/%d/vpn endpoint %s", candidate, endpoint)
+	return d.out.step(what, func() error { return d.cluster.SetEndpoint(ctx, candidate, endpoint) })
+}
+
+func (d *demo) before(ctx context.Context) error {
+	d.out.line("\n" + d.out.paint(bold, "Before"))
+	err := show(ctx, d.out, d.cluster)
+	d.out.line("")
+	return err
+}
+
+// promote hands the cluster over, under the eyes of probes.
+func (d *demo) promote(ctx context.Context) error {
+	probes, err := d.startProbes(ctx)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	err = d.out.step(fmt.Sprintf("node 1: api-cli run promote-node, node %d is to lead", candidate), func() error {
+		return d.cluster.Promote(ctx, candidate)
+	})
+	if err == nil {
+		err = d.out.step("every node turns to the new leader", func() error {
+			ctx, cancel := context.WithTimeout(ctx, settleTime)
+			defer cancel()
+			return d.cluster.Settled(ctx)
+		})
+	}
+	d.took = time.Since(began)
+	if ctx.Err() == nil {
+		awaitProbes(ctx, probes)
+	}
+	return errors.Join(err, d.stopProbes(probes))
+}
+
+func (d *demo) after(ctx context.Context) error {
+	d.out.line("\n" + d.out.paint(bold, "After"))
+	err := show(ctx, d.out, d.cluster)
+	d.out.line("")
+	d.out.line(fmt.Sprintf("The switch took %.2f s, from the command until every node had turned.", d.took.Seconds()))
+	d.out.line(describe(d.silence))
+	return err
+}
+
+// lastWords are the ends of the agents' logs, for whoever has to find out what went wrong.
+func (d *demo) lastWords() error {
+	if d.cluster == nil {
+		return nil
+	}
+	const lines = 8
+	var words strings.Builder
+	for _, n := range d.cluster.Lab.Nodes {
+		for _, unit := range []string{lab.ClusterAgent, lab.NodeAgent} {
+			log, err := n.Service(unit).Log()
+			if err != nil {
+				return fmt.Errorf("log of %s: %w", unit, err)
+			}
+			all := strings.Split(strings.TrimSpace(log), "\n")
+			for _, line := range all[max(0, len(all)-lines):] {
+				fmt.Fprintf(&words, "\nnode %d, %s: %s", n.ID, unit, line)
+			}
+		}
+	}
+	return errors.New(words.String())
+}
+
+func numbers(ids []int) string {
+	texts := make([]string, 0, len(ids))
+	for _, id := range ids {
+		texts = append(texts, fmt.Sprint(id))
+	}
+	return strings.Join(texts, " ")
+}

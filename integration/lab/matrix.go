@@ -1,0 +1,47 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Reach is the outcome of one ping through the VPN.
+type Reach struct {
+	From, To int
+	RTT      time.Duration // 0 when there was no answer
+	Err      error
+}
+
+// PingAll pings from every member to every member's VPN address, at the same time, and
+// waits for each answer up to timeout. The result is ordered by From and To.
+func (c *Cluster) PingAll(ctx context.Context, timeout time.Duration) []Reach {
+	pairs := make([]*Reach, 0, len(c.Members)*len(c.Members))
+	for _, from := range c.Members {
+		for _, to := range c.Members {
+			pairs = append(pairs, &Reach{From: from, To: to})
+		}
+	}
+	if err := forEach(pairs, func(r *Reach) error {
+		r.RTT, r.Err = c.Lab.Node(r.From).Ping(ctx, c.VPNAddress(r.To).String(), timeout)
+		return nil
+	}); err != nil {
+		return nil
+	}
+	all := make([]Reach, 0, len(pairs))
+	for _, r := range pairs {
+		all = append(all, *r)
+	}
+	return all
+}
+
+// Unreached makes a sentence of each ping that failed.
+func Unreached(all []Reach) []string {
+	var found []string
+	for _, r := range all {
+		if r.Err != nil {
+			found = append(found, fmt.Sprintf("node %d does not reach node %d over the VPN: %v", r.From, r.To, r.Err))
+		}
+	}
+	return found
+}

@@ -1,0 +1,42 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Usable says what this machine lacks for a lab, or nil.
+func Usable() error {
+	if os.Geteuid() != 0 {
+		return errors.New("the lab makes network namespaces: it needs root")
+	}
+	var missing []string
+	for program, debianPackage := range map[string]string{
+		"redis-server": "redis-server", "redis-cli": "redis-tools", "wg": "wireguard-tools",
+		"wg-quick": "wireguard-tools", "ip": "iproute2", "nft": "nftables", "nsenter": "util-linux", "setpriv": "util-linux",
+	} {
+		if !hasProgram(program) {
+			missing = append(missing, debianPackage)
+		}
+	}
+	if len(missing) > 0 {
+		slices.Sort(missing)
+		return fmt.Errorf("the lab needs these packages: %s", strings.Join(slices.Compact(missing), " "))
+	}
+	return nil
+}
+
+// hasProgram looks where a node's processes will look.
+func hasProgram(name string) bool {
+	dirs := strings.TrimPrefix(nodePath, "PATH=")
+	for _, dir := range filepath.SplitList(dirs) {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.Mode()&0o111 != 0 {
+			return true
+		}
+	}
+	return false
+}

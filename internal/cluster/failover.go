@@ -1,0 +1,138 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// HandOver makes the replica at address master and this Redis its replica,
+// without losing an acknowledged write (command FAILOVER, Redis 6.2): writes
+// pause until the replica has all of them. If it does not come about within the
+// time given, this Redis stays master.
+func (s *Store) HandOver(ctx context.Context, address netip.Addr, timeout time.Duration) error {
+	replica, err := s.replicaAt(ctx, address)
+	if err != nil {
+		return err
+	}
+	err = s.do(ctx, "FAILOVER", "TO", replica.Host, replica.Port, "TIMEOUT", timeout.Milliseconds())
+	if err != nil {
+		return fmt.Errorf("hand over to %s: %w", address, err)
+	}
+	if err := s.waitHandOver(ctx); err != nil {
+		return fmt.Errorf("hand over to %s: %w", address, err)
+	}
+	return nil
+}
+
+// waitHandOver waits until this Redis is a replica, or has given up to become one.
+func (s *Store) waitHandOver(ctx context.Context) error {
+	for {
+		role, err := s.Role(ctx)
+		if err == nil && !role.Master {
+			return nil
+		}
+		if err == nil {
+			busy, ierr := s.failoverUnderWay(ctx)
+			if ierr == nil && !busy {
+				return s.handOverResult(ctx)
+			}
+		}
+		if !pause(ctx, retryShort) {
+			return ctx.Err()
+		}
+	}
+}
+
+// handOverResult looks once more: the role may have changed between the two questions.
+func (s *Store) handOverResult(ctx context.Context) error {
+	role, err := s.Role(ctx)
+	if err != nil {
+		return err
+	}
+	if role.Master {
+		return fmt.Errorf("the replica did not catch up in time: this Redis is still the master")
+	}
+	return nil
+}
+
+func (s *Store) failoverUnderWay(ctx context.Context) (bool, error) {
+	info, err := s.redis.InfoMap(ctx, "replication").Result()
+	if err != nil {
+		return false, fmt.Errorf("ask for the state of the failover: %w", err)
+	}
+	state := info["Replication"]["master_failover_state"]
+	return state != "" && state != "no-failover", nil
+}
+
+// replicaAt finds a connected replica of this master, as ROLE names it.
+func (s *Store) replicaAt(ctx context.Context, address netip.Addr) (Replica, error) {
+	role, err := s.Role(ctx)
+	if err != nil {
+		return Replica{}, err
+	}
+	for _, replica := range role.Replicas {
+		if replica.Host == address.String() {
+			return replica, nil
+		}
+	}
+	return Replica{}, fmt.Errorf("no replica at %s is connected to this Redis", address)
+}
+
+// Lead makes this Redis a master, whatever it was.
+func (s *Store) Lead(ctx context.Context) error {
+	if err := s.do(ctx, "REPLICAOF", "NO", "ONE"); err != nil {
+		return fmt.Errorf("make Redis a master: %w", err)
+	}
+	return nil
+}
+
+// Follow makes this Redis a replica of the one at address.
+func (s *Store) Follow(ctx context.Context, address netip.Addr) error {
+	if err := s.do(ctx, "REPLICAOF", address.String(), strconv.Itoa(RedisPort)); err != nil {
+		return fmt.Errorf("make Redis a replica of %s: %w", address, err)
+	}
+	return nil
+}
+
+// Login sets the user and password by which this Redis follows a master.
+func (s *Store) Login(ctx context.Context, user, password string) error {
+	if err := s.do(ctx, "CONFIG", "SET", "masteruser", user, "masterauth", password); err != nil {
+		return fmt.Errorf("set the credentials for replication: %w", err)
+	}
+	return nil
+}
+
+// Listen makes Redis accept connections on loopback and on the node's VPN
+// address. Addresses with a dash may be absent when Redis starts.
+func (s *Store) Listen(ctx context.Context, address netip.Addr) error {
+	bind, err := s.redis.ConfigGet(ctx, "bind").Result()
+	if err != nil {
+		return fmt.Errorf("read the addresses Redis listens on: %w", err)
+	}
+	wanted := bindWith(bind["bind"], address)
+	if wanted == bind["bind"] {
+		return nil
+	}
+	if err := s.redis.ConfigSet(ctx, "bind", wanted).Err(); err != nil {
+		return fmt.Errorf("make Redis listen on %s: %w", address, err)
+	}
+	return nil
+}
+
+// Remember makes Redis keep its present configuration over a restart.
+func (s *Store) Remember(ctx context.Context) error {
+	if err := s.redis.ConfigRewrite(ctx).Err(); err != nil {
+		return fmt.Errorf("save the configuration of Redis: %w", err)
+	}
+	return nil
+}
+
+// HasReplica fails unless a replica at address is connected to this Redis and
+// receives what is written here.
+func (s *Store) HasReplica(ctx context.Context, address netip.Addr) error {
+	_, err := s.replicaAt(ctx, address)
+	return err
+}

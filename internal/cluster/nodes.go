@@ -1,0 +1,112 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"cluster-agent/vpn"
+)
+
+// WriteNode writes the VPN record of a node; fields that the record does not
+// know are left as they are.
+func (s *Store) WriteNode(ctx context.Context, node vpn.Node) error {
+	if err := s.redis.HSet(ctx, VPNKey(node.ID), nodeFields(node)...).Err(); err != nil {
+		return fmt.Errorf("write %s: %w", VPNKey(node.ID), err)
+	}
+	return nil
+}
+
+func nodeFields(node vpn.Node) []any {
+	destinations := make([]string, len(node.Destinations))
+	for i, address := range node.Destinations {
+		destinations[i] = address.String()
+	}
+	return []any{
+		"public_key", node.PublicKey.String(),
+		"ip_address", node.Address.String(),
+		"destinations", strings.Join(destinations, " "),
+		"endpoint", node.Endpoint,
+	}
+}
+
+// NewNode says what a new node starts with.
+type NewNode struct {
+	Node         vpn.Node
+	Flags        []string
+	PasswordHash string // SHA-256 of its agent's password, hex
+}
+
+// AddNode writes a node's records and its ACL user in one go.
+func (s *Store) AddNode(ctx context.Context, n NewNode) error {
+	_, err := s.redis.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+		pipe.HSet(ctx, VPNKey(n.Node.ID), nodeFields(n.Node)...)
+		for _, flag := range n.Flags {
+			pipe.SAdd(ctx, FlagsKey(n.Node.ID), flag)
+		}
+		pipe.Do(ctx, setUser(n.Node.ID, n.PasswordHash)...)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write records of node %d: %w", n.Node.ID, err)
+	}
+	return nil
+}
+
+// NextID gives out a node id, which is never given out again.
+func (s *Store) NextID(ctx context.Context) (int, error) {
+	id, err := s.redis.Incr(ctx, sequenceKey).Result()
+	if err != nil {
+		return 0, fmt.Errorf("take the next node id: %w", err)
+	}
+	return int(id), nil
+}
+
+// LastID returns the node id that was given out last.
+func (s *Store) LastID(ctx context.Context) (int, error) {
+	id, err := s.redis.Get(ctx, sequenceKey).Int()
+	if errors.Is(err, redis.Nil) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w", sequenceKey, err)
+	}
+	return id, nil
+}
+
+// Create writes what a new cluster consists of: its network, its first node and
+// a UUID, unless it has one.
+func (s *Store) Create(ctx context.Context, network string, first vpn.Node, uuid string) error {
+	_, err := s.redis.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+		pipe.Set(ctx, networkKey, network, 0)
+		pipe.HSet(ctx, VPNKey(first.ID), nodeFields(first)...)
+		pipe.HSet(ctx, environmentKey, leaderField, first.ID)
+		pipe.SetNX(ctx, uuidKey, uuid, 0)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write the cluster's records: %w", err)
+	}
+	return nil
+}
+
+// Persist makes Redis write its data to disk and waits for it: what was given
+// out before, such as a node id, is not given out again after a crash.
+func (s *Store) Persist(ctx context.Context) error {
+	err := s.redis.Save(ctx).Err()
+	// A save in the background is under way: it may have begun too early.
+	for err != nil && strings.Contains(err.Error(), "in progress") && pause(ctx, saveRetry) {
+		err = s.redis.Save(ctx).Err()
+	}
+	if err != nil {
+		return fmt.Errorf("save Redis to disk: %w", err)
+	}
+	return nil
+}
+
+func sortedKeys(set map[int]bool) []int { return slices.Sorted(maps.Keys(set)) }

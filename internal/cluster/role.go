@@ -1,0 +1,110 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+)
+
+// Role is what a Redis says of itself (command ROLE).
+type Role struct {
+	Master   bool
+	Replicas []Replica // of a master: those connected
+	Source   string    // of a replica: host:port of its master
+	LinkUp   bool      // of a replica: it is connected and in sync
+}
+
+// Replica is a connected replica, as a master names it.
+type Replica struct {
+	Host   string
+	Port   int
+	Offset int64
+}
+
+const (
+	retryShort = 20 * time.Millisecond
+	saveRetry  = 100 * time.Millisecond
+)
+
+// Role asks Redis for its role.
+func (s *Store) Role(ctx context.Context) (Role, error) {
+	reply, err := s.command(ctx, "ROLE").Slice()
+	if err != nil {
+		return Role{}, fmt.Errorf("ask Redis for its role: %w", err)
+	}
+	return parseRole(reply)
+}
+
+// parseRole reads the reply of ROLE, see https://redis.io/commands/role.
+func parseRole(reply []any) (Role, error) {
+	malformed := fmt.Errorf("unexpected reply to ROLE: %v", reply)
+	if len(reply) < 3 {
+		return Role{}, malformed
+	}
+	switch reply[0] {
+	case "master":
+		list, ok := reply[2].([]any)
+		if !ok {
+			return Role{}, malformed
+		}
+		role := Role{Master: true}
+		for _, item := range list {
+			replica, err := parseReplica(item)
+			if err != nil {
+				return Role{}, err
+			}
+			role.Replicas = append(role.Replicas, replica)
+		}
+		return role, nil
+	case "slave":
+		if len(reply) < 4 {
+			return Role{}, malformed
+		}
+		return Role{
+			Source: net.JoinHostPort(fmt.Sprint(reply[1]), fmt.Sprint(reply[2])),
+			LinkUp: reply[3] == "connected",
+		}, nil
+	}
+	return Role{}, malformed
+}
+
+func parseReplica(item any) (Replica, error) {
+	words, ok := item.([]any)
+	if !ok || len(words) < 3 {
+		return Replica{}, fmt.Errorf("unexpected replica in reply to ROLE: %v", item)
+	}
+	port, perr := strconv.Atoi(fmt.Sprint(words[1]))
+	offset, oerr := strconv.ParseInt(fmt.Sprint(words[2]), 10, 64)
+	if err := errors.Join(perr, oerr); err != nil {
+		return Replica{}, fmt.Errorf("unexpected replica in reply to ROLE: %w", err)
+	}
+	return Replica{Host: fmt.Sprint(words[0]), Port: port, Offset: offset}, nil
+}
+
+// WaitRole waits until the role satisfies ready, or ctx ends. A Redis that
+// cannot answer meanwhile, since it is loading, say, is waited for.
+func (s *Store) WaitRole(ctx context.Context, ready func(Role) bool) error {
+	for {
+		role, err := s.Role(ctx)
+		if err == nil && ready(role) {
+			return nil
+		}
+		if !pause(ctx, retryShort) {
+			return errors.Join(ctx.Err(), err)
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,77 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestExecOutputAndErrors(t *testing.T) {
+	t.Parallel()
+	out, err := Exec{}.Run(t.Context(), "sh", "-c", "echo out; echo err >&2")
+	if err != nil || out != "out\nerr\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+	_, err = Exec{}.Run(t.Context(), "sh", "-c", "echo first; echo 'the reason' >&2; exit 3")
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok || exit.ExitCode() != 3 || !strings.Contains(err.Error(), "the reason") || !strings.Contains(err.Error(), "run sh -c") {
+		t.Errorf("%v", err)
+	}
+	if _, err = (Exec{}).Run(t.Context(), "no-such-program"); !errors.Is(err, exec.ErrNotFound) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestExecDeadline: the whole group ends with the command, as wg-quick waits for
+// programs of its own.
+func TestExecDeadline(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	out, err := Exec{}.Run(ctx, "sh", "-c", "sleep 60 & echo $!; wait")
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(out))
+	must(t, err)
+	for deadline := time.After(5 * time.Second); alive(pid); {
+		select {
+		case <-deadline:
+			t.Fatalf("process %d lives on", pid)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// TestExecLeavesDaemons: a program that the command left behind, with its output
+// open, does not delay the end of the command and can still write.
+func TestExecLeavesDaemons(t *testing.T) {
+	t.Parallel()
+	said := filepath.Join(t.TempDir(), "said")
+	fifo := filepath.Join(t.TempDir(), "go")
+	must(t, syscall.Mkfifo(fifo, 0o600))
+	start := time.Now()
+	_, err := Exec{}.Run(t.Context(), "sh", "-c", `(read line <"$1"; echo daemon >&2 && echo yes >"$0.new" && mv "$0.new" "$0") &`, said, fifo)
+	must(t, err)
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+	must(t, os.WriteFile(fifo, []byte("go\n"), 0o600))
+	for deadline := time.After(5 * time.Second); ; {
+		if text, readErr := os.ReadFile(said); readErr == nil && string(text) == "yes\n" {
+			return
+		}
+		select {
+		case <-deadline:
+			t.Fatal("the daemon could not write to its stderr")
+		case <-time.After(time.Millisecond):
+		}
+	}
+}

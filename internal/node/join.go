@@ -1,0 +1,177 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
+
+	"cluster-agent/internal/cluster"
+	"cluster-agent/internal/host"
+	"cluster-agent/vpn"
+	"cluster-agent/worker/redisq"
+)
+
+// Leader is what a joining node has to know of the leader.
+type Leader struct {
+	Address   netip.Addr
+	PublicKey wgtypes.Key
+	Endpoint  string
+}
+
+// joinTime bounds each wait of a join for another machine.
+const joinTime = 20 * time.Second
+
+// Redis runs work on the records in the local Redis, as its user cluster.
+func (m *Machine) Redis(work func(*cluster.Store) error) error {
+	return m.with(func(s *session) error { return work(s.Store) })
+}
+
+// StartVPN writes wg0.conf for this node and (re)starts wg0, now and at boot.
+// leader is nil on the first node.
+func (m *Machine) StartVPN(ctx context.Context, address netip.Addr, network netip.Prefix, leader *Leader) error {
+	unlock, err := m.Files.Lock(ctx, lockName)
+	if err != nil {
+		return fmt.Errorf("wait for another change of the VPN to end: %w", err)
+	}
+	return errors.Join(m.startVPN(ctx, address, network, leader), unlock())
+}
+
+func (m *Machine) startVPN(ctx context.Context, address netip.Addr, network netip.Prefix, leader *Leader) error {
+	conf, err := readConf(m.Files.WireGuardConf())
+	if err != nil {
+		return err
+	}
+	key, err := m.Files.Keys()
+	if err != nil {
+		return err
+	}
+	conf.SetPrivateKey(key)
+	conf.SetListenPort(host.WireGuardPort)
+	conf.SetAddress(address, network)
+	if leader != nil {
+		endpoint, err := m.resolve(ctx, leader.Endpoint)
+		if err != nil {
+			return err
+		}
+		conf.SetPeers([]vpn.ConfPeer{{
+			Key: leader.PublicKey, Endpoint: endpoint, Keepalive: vpn.Keepalive,
+			AllowedIPs: []netip.Prefix{netip.PrefixFrom(leader.Address, leader.Address.BitLen())},
+		}}, vpn.NewKeys(leader.PublicKey))
+	}
+	if _, err := vpn.SaveConf(m.Files.WireGuardConf(), conf); err != nil {
+		return err
+	}
+	if err := m.Manager.WGEnable(ctx); err != nil {
+		return err
+	}
+	return m.Manager.WGRestart(ctx)
+}
+
+func readConf(path string) (vpn.Conf, error) {
+	content, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return vpn.Conf{}, fmt.Errorf("read %s: %w", path, err)
+	}
+	return vpn.ParseConf(content), nil
+}
+
+// resolve turns an endpoint into an address and a port.
+func (m *Machine) resolve(ctx context.Context, text string) (netip.AddrPort, error) {
+	endpoint, err := vpn.ParseEndpoint(text)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("endpoint of the leader %q: %w", text, err)
+	}
+	if endpoint.Addr.IsValid() {
+		return netip.AddrPortFrom(endpoint.Addr, endpoint.Port), nil
+	}
+	addresses, err := m.Resolver.LookupNetIP(ctx, "ip", endpoint.Host)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("resolve endpoint of the leader: %w", err)
+	}
+	for _, address := range addresses {
+		if address.Unmap().Is4() {
+			return netip.AddrPortFrom(address.Unmap(), endpoint.Port), nil
+		}
+	}
+	return netip.AddrPortFrom(addresses[0], endpoint.Port), nil
+}
+
+// NameNodes writes who leads and who this node is to the hosts file.
+func (m *Machine) NameNodes(ctx context.Context, leader, self netip.Addr) error {
+	_, leaderErr := m.Files.SetHost(ctx, host.LeaderName, leader)
+	_, selfErr := m.Files.SetHost(ctx, host.LocalNodeName, self)
+	return errors.Join(leaderErr, selfErr)
+}
+
+// Identify makes this machine node id: in the agents' state and environment files.
+func (m *Machine) Identify(ctx context.Context, id int) error {
+	_, idErr := m.Files.SetNodeID(ctx, id)
+	_, agentErr := m.Files.SetNodeAgentID(ctx, id)
+	leader := net.JoinHostPort(host.LeaderName, strconv.Itoa(cluster.RedisPort))
+	local := net.JoinHostPort("127.0.0.1", strconv.Itoa(cluster.RedisPort))
+	_, addressErr := m.Files.SetAgentAddresses(ctx, leader, local)
+	return errors.Join(idErr, agentErr, addressErr)
+}
+
+// MeetLeader waits until the leader's Redis answers over the VPN and knows this
+// node's agent. Nothing has been replaced yet: a failure here can be told.
+func (m *Machine) MeetLeader(ctx context.Context, leader netip.Addr) error {
+	credentials, err := m.Files.Credentials(host.NodeAgent)
+	if err != nil {
+		return err
+	}
+	client := redisq.Connect(redisq.Server{
+		Address: net.JoinHostPort(leader.String(), strconv.Itoa(cluster.RedisPort)),
+		User:    credentials.User, Password: credentials.Password,
+	}, 1)
+	ctx, cancel := context.WithTimeout(ctx, joinTime)
+	defer cancel()
+	for {
+		err = client.Ping(ctx).Err()
+		if err == nil || !pause(ctx, prepareInterval) {
+			break
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("reach the Redis of the leader at %s over the VPN as user %s: %w", leader, credentials.User, err)
+	}
+	return errors.Join(err, client.Close())
+}
+
+// Replicate makes the local Redis a replica of the leader's, for good. What it
+// held is replaced.
+func (m *Machine) Replicate(ctx context.Context, leader, self netip.Addr) error {
+	credentials, err := m.Files.Credentials(host.NodeAgent)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, joinTime)
+	defer cancel()
+	return m.Redis(func(store *cluster.Store) error {
+		if err := errors.Join(
+			store.Listen(ctx, self),
+			store.Login(ctx, credentials.User, credentials.Password),
+			store.Follow(ctx, leader),
+		); err != nil {
+			return err
+		}
+		if err := store.WaitRole(ctx, func(role cluster.Role) bool { return !role.Master && role.LinkUp }); err != nil {
+			return fmt.Errorf("wait for the data of the leader: %w", err)
+		}
+		_, err := store.AdoptACLs(ctx)
+		return errors.Join(err, store.Remember(ctx))
+	})
+}
+
+// RestartNodeAgent makes the node agent start anew, with another identity.
+func (m *Machine) RestartNodeAgent(ctx context.Context) error {
+	return m.Manager.RequestRestart(ctx, host.NodeAgentUnit)
+}

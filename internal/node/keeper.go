@@ -1,0 +1,120 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"cluster-agent/internal/cluster"
+	"cluster-agent/vpn"
+)
+
+// Keeper keeps this machine at what its local Redis says: at start, when told
+// to look, when Redis has come back or changed its role or master, and from
+// time to time. Events may be missed; what they announce may not.
+type Keeper struct {
+	settle        func(context.Context) (vpn.Report, error)
+	role          func(context.Context) (cluster.Role, error)
+	leaderChanged func()
+	log           *logrus.Entry
+	nudged        chan struct{}
+	said          string // problems that were logged last
+}
+
+const (
+	// roleInterval is how soon a change of the role is seen, for example by the command switch-leader.
+	roleInterval = time.Second
+	// settleInterval bounds how long anything else can go unnoticed.
+	settleInterval = 30 * time.Second
+	// settleTime bounds one run: names that do not resolve take their time.
+	settleTime = time.Minute
+)
+
+// NewKeeper returns a keeper of the machine. leaderChanged is called when the
+// local Redis got another role or master.
+func NewKeeper(m *Machine, leaderChanged func()) *Keeper {
+	return &Keeper{
+		settle: m.Settle, role: m.Role, leaderChanged: leaderChanged, log: m.Log,
+		nudged: make(chan struct{}, 1),
+	}
+}
+
+// Role asks the local Redis for its role.
+func (m *Machine) Role(ctx context.Context) (cluster.Role, error) {
+	var role cluster.Role
+	err := m.with(func(s *session) error {
+		var err error
+		role, err = s.Role(ctx)
+		return err
+	})
+	return role, err
+}
+
+// Nudge makes the keeper look soon. It never blocks.
+func (k *Keeper) Nudge() {
+	select {
+	case k.nudged <- struct{}{}:
+	default:
+	}
+}
+
+// Run keeps the machine until ctx ends.
+func (k *Keeper) Run(ctx context.Context) {
+	ticker := time.NewTicker(roleInterval)
+	defer ticker.Stop()
+	known, settled := "", time.Time{}
+	for {
+		now := k.situation(ctx)
+		if now != "" && known != "" && now != known {
+			k.leaderChanged()
+		}
+		if now != "" && (now != known || time.Since(settled) >= settleInterval) {
+			k.run(ctx)
+			settled = time.Now()
+		}
+		known = now
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		case <-k.nudged:
+			settled = time.Time{}
+		}
+	}
+}
+
+// situation is the role of the local Redis in a word; empty while it does not answer.
+func (k *Keeper) situation(ctx context.Context) string {
+	role, err := k.role(ctx)
+	switch {
+	case err != nil:
+		return ""
+	case role.Master:
+		return "master"
+	default:
+		return fmt.Sprintf("replica of %s, link up: %t", role.Source, role.LinkUp)
+	}
+}
+
+// run settles once, and logs what is new.
+func (k *Keeper) run(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	report, err := k.settle(ctx)
+	for _, line := range report.Plan.Lines() {
+		k.log.Infof("VPN: %s", line)
+	}
+	problems := ""
+	for _, warning := range report.Warnings {
+		problems += warning.String() + "\n"
+	}
+	if err != nil {
+		problems += err.Error()
+	}
+	if problems != "" && problems != k.said && ctx.Err() == nil {
+		k.log.Warnf("bring the node to what Redis says: %s", problems)
+	}
+	k.said = problems
+}

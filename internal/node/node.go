@@ -1,0 +1,110 @@
+// Package node is this machine as a member of the cluster: it brings the
+// machine to what the cluster's records in Redis say, follows a change of the
+// leader, and joins a cluster.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"cluster-agent/internal/cluster"
+	"cluster-agent/internal/host"
+	"cluster-agent/vpn"
+	"cluster-agent/vpn/netdev"
+	"cluster-agent/worker/redisq"
+)
+
+// Machine is this machine: its files, its services, its VPN interface.
+type Machine struct {
+	Files    host.Files
+	Manager  host.Manager
+	Runner   host.Runner
+	Resolver vpn.Resolver
+	Log      *logrus.Entry
+}
+
+// lockName serializes all that changes the VPN or the leader of this machine,
+// in the agent and in commands alike.
+const lockName = "vpn"
+
+// session is a connection to the local Redis as its user cluster, who may do
+// everything there.
+type session struct {
+	*cluster.Store
+	close func() error
+	self  int
+}
+
+// open connects to the local Redis. Nothing is sent yet.
+func (m *Machine) open() (*session, error) {
+	self, err := m.Files.NodeID()
+	if err != nil {
+		return nil, fmt.Errorf("read this node's id: %w", err)
+	}
+	credentials, err := m.Files.Credentials(host.ClusterAgent)
+	if err != nil {
+		return nil, fmt.Errorf("read the cluster agent's credentials: %w", err)
+	}
+	client := redisq.Connect(redisq.Server{
+		Address: credentials.Address, User: credentials.User, Password: credentials.Password,
+	}, 1)
+	return &session{Store: cluster.NewStore(client), close: client.Close, self: self}, nil
+}
+
+// with runs work on a connection to the local Redis.
+func (m *Machine) with(work func(*session) error) (err error) {
+	s, err := m.open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	return work(s)
+}
+
+// locked runs work while nothing else changes this machine's VPN or leader.
+func (m *Machine) locked(ctx context.Context, work func(*session) error) error {
+	unlock, err := m.Files.Lock(ctx, lockName)
+	if err != nil {
+		return fmt.Errorf("wait for another change of the VPN to end: %w", err)
+	}
+	return errors.Join(m.with(work), unlock())
+}
+
+// reconcile brings the VPN interface to what records says.
+func (m *Machine) reconcile(ctx context.Context, records func(context.Context) (vpn.Cluster, []vpn.Warning, error)) (vpn.Report, error) {
+	device, err := netdev.Open(host.WireGuardInterface)
+	if err != nil {
+		return vpn.Report{}, fmt.Errorf("open %s: %w", host.WireGuardInterface, err)
+	}
+	reconciler := vpn.Reconciler{
+		Device:     device,
+		Resolver:   m.Resolver,
+		Cluster:    records,
+		ConfPath:   m.Files.WireGuardConf(),
+		PrivateKey: m.Files.Keys,
+		Up:         m.Manager.WGUp,
+	}
+	report, err := reconciler.Apply(ctx)
+	return report, errors.Join(err, device.Close())
+}
+
+// given is records that were read before.
+func given(c vpn.Cluster) func(context.Context) (vpn.Cluster, []vpn.Warning, error) {
+	return func(context.Context) (vpn.Cluster, []vpn.Warning, error) { return c, nil, nil }
+}
+
+// pause waits before the next try; false if ctx ended meanwhile.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

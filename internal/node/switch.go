@@ -1,0 +1,183 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"cluster-agent/internal/cluster"
+	"cluster-agent/internal/host"
+	"cluster-agent/vpn"
+	"cluster-agent/worker/redisq"
+)
+
+// Switch is a change of the leader, as this machine takes part in it.
+type Switch struct {
+	Leader   int    // node id of the one that is to lead
+	Endpoint string // its endpoint, host:port; empty: as in its record
+	// Planned: the present leader has announced the switch and hands over. Else
+	// it is taken for dead, unless it answers.
+	Planned bool
+	Force   bool          // lead although the present leader answers
+	Wait    time.Duration // longest wait for the other nodes
+	// Say tells a person what is done and what is waited for.
+	Say func(format string, args ...any)
+}
+
+// Errors by which a switch is refused before anything has changed.
+var (
+	ErrNoSuchNode  = errors.New("no such node in the cluster")
+	ErrNoEndpoint  = errors.New("the node has no endpoint: name it with --endpoint HOST:PORT")
+	ErrLeaderAlive = errors.New("the leader answers: run promote-node there, or repeat with --force")
+)
+
+// switching is one switch under way.
+type switching struct {
+	Switch
+	machine *Machine
+	session *session
+	before  vpn.Cluster // the records before the switch
+	target  vpn.Node
+	role    cluster.Role
+}
+
+// SwitchLeader makes this machine's Redis, name of the leader and VPN follow a
+// new leader, or makes this machine lead. It can be interrupted and repeated.
+func (m *Machine) SwitchLeader(ctx context.Context, order Switch) error {
+	return m.locked(ctx, func(s *session) error {
+		sw, err := m.beginSwitch(ctx, s, order)
+		if err != nil {
+			return fmt.Errorf("switch to node %d as leader: %w", order.Leader, err)
+		}
+		if err := sw.run(ctx); err != nil {
+			return fmt.Errorf("switch to node %d as leader: %w", order.Leader, err)
+		}
+		return nil
+	})
+}
+
+func (m *Machine) beginSwitch(ctx context.Context, s *session, order Switch) (*switching, error) {
+	records, _, err := s.Snapshot(ctx, s.self)
+	if err != nil {
+		return nil, err
+	}
+	target, found := records.Node(order.Leader)
+	if !found || !target.Address.IsValid() {
+		return nil, ErrNoSuchNode
+	}
+	if order.Endpoint != "" {
+		if _, err := vpn.ParseEndpoint(order.Endpoint); err != nil {
+			return nil, fmt.Errorf("endpoint %q: %w", order.Endpoint, err)
+		}
+		target.Endpoint = order.Endpoint
+	}
+	if target.Endpoint == "" {
+		return nil, ErrNoEndpoint
+	}
+	role, err := s.Role(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if order.Say == nil {
+		order.Say = m.Log.Infof
+	}
+	return &switching{Switch: order, machine: m, session: s, before: records, target: target, role: role}, nil
+}
+
+func (sw *switching) run(ctx context.Context) error {
+	switch {
+	case sw.target.ID == sw.session.self:
+		return sw.lead(ctx)
+	case sw.role.Master:
+		return sw.handOver(ctx)
+	default:
+		return sw.follow(ctx)
+	}
+}
+
+// records is the cluster as it is during or after the switch.
+func (sw *switching) records(leader, candidate int) vpn.Cluster {
+	records := sw.before
+	records.Leader, records.Candidate = leader, candidate
+	records.Nodes = append([]vpn.Node(nil), sw.before.Nodes...)
+	for i := range records.Nodes {
+		if records.Nodes[i].ID == sw.target.ID {
+			records.Nodes[i].Endpoint = sw.target.Endpoint
+		}
+	}
+	return records
+}
+
+// prepareInterval is how often a preparing node looks whether it can go on.
+const prepareInterval = 25 * time.Millisecond
+
+// prepare makes links to the target beside those to the present leader, until
+// ready says that the switch may go on: a link that has had its handshake
+// before the switch costs no packet in it.
+func (sw *switching) prepare(ctx context.Context, ready func(context.Context) (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, sw.Wait)
+	defer cancel()
+	candidate := sw.records(sw.before.Leader, sw.target.ID)
+	for {
+		// Whatever is wrong with one record or link must not keep this node from following.
+		if _, err := sw.machine.reconcile(ctx, given(candidate)); err != nil && ctx.Err() == nil {
+			sw.machine.Log.Warnf("prepare the VPN for node %d as leader: %v", sw.target.ID, err)
+		}
+		done, err := ready(ctx)
+		if done || ctx.Err() != nil {
+			return errors.Join(err, ctx.Err())
+		}
+		if !pause(ctx, prepareInterval) {
+			return errors.Join(err, ctx.Err())
+		}
+	}
+}
+
+// undo takes the preparation back, since the switch does not come about.
+func (sw *switching) undo(ctx context.Context, why error) error {
+	if _, err := sw.machine.applyRoutes(context.WithoutCancel(ctx), sw.session); err != nil {
+		return errors.Join(why, fmt.Errorf("take back the preparation: %w", err))
+	}
+	return why
+}
+
+// turn makes the target the leader for this machine: name and VPN.
+func (sw *switching) turn(ctx context.Context) error {
+	_, hostsErr := sw.machine.Files.SetHost(ctx, host.LeaderName, sw.target.Address)
+	report, vpnErr := sw.machine.reconcile(ctx, given(sw.records(sw.target.ID, 0)))
+	for _, warning := range report.Warnings {
+		sw.machine.Log.Warn(warning.String())
+	}
+	return errors.Join(hostsErr, vpnErr)
+}
+
+// probeTime bounds the question whether a node leads. It is several times the
+// round trip between the ends of the earth, and a dead node costs it in full.
+const probeTime = 250 * time.Millisecond
+
+// leads asks the Redis of a node over the VPN whether it is a master. The
+// default user accepts any password and may ask.
+func (sw *switching) leads(ctx context.Context, address netip.Addr) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	client := redisq.Connect(redisq.Server{
+		Address: net.JoinHostPort(address.String(), strconv.Itoa(cluster.RedisPort)),
+	}, 1)
+	leads, err := redisq.IsMaster(ctx, client)
+	return leads, errors.Join(err, client.Close())
+}
+
+// oldLeaderAnswers tells whether the present leader, if that is another node,
+// is there and leads.
+func (sw *switching) oldLeaderAnswers(ctx context.Context) bool {
+	old, found := sw.before.Node(sw.before.Leader)
+	if !found || old.ID == sw.target.ID || old.ID == sw.session.self || !old.Address.IsValid() {
+		return false
+	}
+	leads, err := sw.leads(ctx, old.Address)
+	return err == nil && leads
+}

@@ -1,0 +1,213 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/sirupsen/logrus"
+	"go.uber.org/goleak"
+
+	"cluster-agent/internal/host"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func content(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	must(t, err)
+	return string(text)
+}
+
+func put(t *testing.T, path, text string) {
+	t.Helper()
+	must(t, os.MkdirAll(filepath.Dir(path), 0o750))
+	must(t, os.WriteFile(path, []byte(text), 0o640))
+}
+
+// machine is one below a temporary root, with a real Redis that a supervisor,
+// the test, keeps running.
+type machine struct {
+	t       *testing.T
+	files   host.Files
+	address string
+	opts    Options
+	runAs   *syscall.Credential // of Redis; nil for this process's own
+}
+
+// newMachine has the configuration of a package's Redis, which does not run yet.
+func newMachine(t *testing.T) *machine {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("CANNOT RUN: needs redis-server")
+		}
+		t.Skip("SKIPPED: needs redis-server")
+	}
+	files := host.NewFiles(t.TempDir())
+	account, err := user.Current()
+	must(t, err)
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	m := &machine{t: t, files: files, address: freeAddress(t)}
+	m.opts = Options{
+		Files:        files,
+		Services:     host.NewSupervised(files, host.Exec{}),
+		RedisAddress: m.address,
+		RedisUser:    account.Username,
+		RedisTimeout: 10 * time.Second,
+		Log:          logrus.NewEntry(log),
+	}
+	data := filepath.Join(files.Root(), "redis-data")
+	must(t, os.Mkdir(data, 0o750))
+	must(t, os.MkdirAll(filepath.Dir(files.PIDFile("x")), 0o750))
+	put(t, files.HostsFile(), "127.0.0.1 localhost\n")
+	text := strings.ReplaceAll(content(t, "testdata/redis.conf"), "@DIR@", data)
+	put(t, files.RedisConf(), strings.ReplaceAll(text, "6379", m.port()))
+	return m
+}
+
+// freeAddress is one that nobody listens on just now.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	must(t, err)
+	must(t, listener.Close())
+	return listener.Addr().String()
+}
+
+func (m *machine) port() string {
+	_, port, err := net.SplitHostPort(m.address)
+	must(m.t, err)
+	return port
+}
+
+// appendConf adds lines to redis.conf.
+func (m *machine) appendConf(lines ...string) {
+	m.t.Helper()
+	put(m.t, m.files.RedisConf(), content(m.t, m.files.RedisConf())+strings.Join(lines, "\n")+"\n")
+}
+
+// supervise runs Redis, again whenever it ends, until the returned function is
+// called or the test ends.
+func (m *machine) supervise() (stop func()) {
+	m.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			m.runRedis(ctx)
+		}
+	}()
+	stop = func() { cancel(); <-done }
+	m.t.Cleanup(stop)
+	m.waitPort()
+	return stop
+}
+
+func (m *machine) runRedis(ctx context.Context) {
+	cmd := exec.CommandContext(ctx, "redis-server", m.files.RedisConf(), "--daemonize", "no")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: m.runAs}
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	log, err := os.OpenFile(filepath.Join(m.files.Root(), "redis.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		m.t.Error(err)
+		return
+	}
+	defer log.Close()
+	cmd.Stdout = log
+	if err = cmd.Start(); err != nil {
+		m.t.Error(err)
+		return
+	}
+	err = os.WriteFile(m.files.PIDFile(host.RedisUnit), []byte(strconv.Itoa(cmd.Process.Pid)), 0o600)
+	if err = errors.Join(err, ignoreExit(cmd.Wait())); err != nil && ctx.Err() == nil {
+		m.t.Error(err)
+	}
+	select { // a Redis that cannot start is not started in a tight loop
+	case <-ctx.Done():
+	case <-time.After(100 * time.Millisecond):
+	}
+}
+
+func ignoreExit(err error) error {
+	if _, ok := errors.AsType[*exec.ExitError](err); ok {
+		return nil
+	}
+	return err
+}
+
+func (m *machine) waitPort() {
+	m.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		conn, err := new(net.Dialer).DialContext(m.t.Context(), "tcp", m.address)
+		if err == nil {
+			must(m.t, conn.Close())
+			return
+		}
+		if time.Now().After(deadline) {
+			log := content(m.t, filepath.Join(m.files.Root(), "redis.log"))
+			m.t.Fatal("Redis does not listen: ", log[max(0, len(log)-500):])
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+}
+
+// client logs in as an agent does.
+func (m *machine) client(name, password string) *redis.Client {
+	m.t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: m.address, Username: name, Password: password, Protocol: 2, MaxRetries: -1})
+	m.t.Cleanup(func() { must(m.t, client.Close()) })
+	return client
+}
+
+// asCluster logs in with the cluster agent's credentials.
+func (m *machine) asCluster() *redis.Client {
+	m.t.Helper()
+	credentials, err := m.files.Credentials(host.ClusterAgent)
+	must(m.t, err)
+	return m.client(credentials.User, credentials.Password)
+}
+
+func (m *machine) run() Report {
+	m.t.Helper()
+	report, err := Run(m.t.Context(), m.opts)
+	if err != nil {
+		m.t.Fatalf("%v\n%s\n%s", err, strings.Join(report.Lines(), "\n"), content(m.t, m.files.RedisConf()))
+	}
+	return report
+}
+
+// relative takes the root out of a report's lines.
+func (m *machine) relative(report Report) string {
+	return strings.ReplaceAll(strings.Join(report.Lines(), "\n"), m.files.Root(), "")
+}
+
+// pid is that of the Redis that runs.
+func (m *machine) pid() string {
+	m.t.Helper()
+	return content(m.t, m.files.PIDFile(host.RedisUnit))
+}

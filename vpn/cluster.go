@@ -1,0 +1,98 @@
+package vpn
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
+)
+
+// Node is the VPN record of one cluster node.
+//
+// A zero PublicKey or an invalid Address is what ParseNode leaves of a bad
+// field. Such a record is not used, and costs nobody but its node.
+type Node struct {
+	ID           int
+	PublicKey    wgtypes.Key
+	Address      netip.Addr   // the node's address in the cluster network
+	Destinations []netip.Addr // addresses outside it that are reached through the node
+	Endpoint     string       // host:port, [IPv6]:port or empty; an administrator's text, checked when it is resolved
+}
+
+// Cluster is what the records in Redis say.
+type Cluster struct {
+	Self      int          // id of the node that looks
+	Leader    int          // id of the hub
+	Candidate int          // id of the node that is about to become the hub; 0: none
+	Network   netip.Prefix // the zero Prefix: no cluster has been created yet
+	Nodes     []Node
+}
+
+// Node returns the record of the node with the given id.
+func (c Cluster) Node(id int) (Node, bool) {
+	for _, n := range c.Nodes {
+		if n.ID == id {
+			return n, true
+		}
+	}
+	return Node{}, false
+}
+
+// ParseNode reads the fields of the hash node/ID/vpn. Each field that cannot
+// be read gives a Warning and its zero value; a bad destination costs only
+// itself.
+func ParseNode(id int, fields map[string]string) (Node, []Warning) {
+	n := Node{ID: id, Endpoint: strings.TrimSpace(fields["endpoint"])}
+	var warnings []Warning
+	warn := func(format string, args ...any) {
+		warnings = append(warnings, warnf(id, format, args...))
+	}
+
+	key, err := wgtypes.ParseKey(strings.TrimSpace(fields["public_key"]))
+	if err != nil || key == (wgtypes.Key{}) {
+		warn("public_key %q: not a WireGuard key", fields["public_key"])
+	} else {
+		n.PublicKey = key
+	}
+
+	addr, err := netip.ParseAddr(strings.TrimSpace(fields["ip_address"]))
+	if err != nil {
+		warn("ip_address %q: not an IP address", fields["ip_address"])
+	} else {
+		n.Address = addr.Unmap()
+	}
+
+	for text := range strings.FieldsSeq(fields["destinations"]) {
+		dst, err := parseDestination(text)
+		if err != nil {
+			warn("destination %q: %v", text, err)
+			continue
+		}
+		n.Destinations = append(n.Destinations, dst)
+	}
+	return n, warnings
+}
+
+// parseDestination accepts the address of one machine. The special addresses
+// are refused because a route for them would cut off this host, not reach
+// another.
+func parseDestination(text string) (netip.Addr, error) {
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("not an IP address")
+	}
+	addr = addr.Unmap()
+	if !routable(addr) {
+		return netip.Addr{}, fmt.Errorf("not the address of a machine")
+	}
+	return addr, nil
+}
+
+// routable says whether addr can be the address of another machine, reachable
+// from everywhere.
+func routable(addr netip.Addr) bool {
+	return addr.IsValid() && addr.Zone() == "" &&
+		!addr.IsUnspecified() && !addr.IsLoopback() && !addr.IsMulticast() &&
+		!addr.IsLinkLocalUnicast() && addr != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}

@@ -1,0 +1,166 @@
+package vpn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+
+	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
+)
+
+// ErrNoNetwork means that the host has no address besides those of loopback
+// and of the VPN itself, so that nobody can tell what is reached directly and
+// what through the tunnel. Nothing has been changed; try again when addresses,
+// links or routes of the host have changed.
+var ErrNoNetwork = errors.New("the host has no network address yet")
+
+// Reconciler brings the VPN of this node to what the records say.
+type Reconciler struct {
+	Device   Device
+	Resolver Resolver
+	// Cluster reads the records. Its warnings go into the report.
+	Cluster func(ctx context.Context) (Cluster, []Warning, error)
+	// Known returns keys of nodes that were removed, beside those that are in
+	// the records and in the file; nil: there are none.
+	Known func(ctx context.Context) (Keys, error)
+	// ConfPath is the file of wg-quick.
+	ConfPath string
+	// PrivateKey reads the node's key, for a file that has none; nil: the file
+	// must have it.
+	PrivateKey func() (wgtypes.Key, error)
+	// Up brings up an interface that does not exist, as wg-quick up does.
+	Up func(ctx context.Context) error
+}
+
+// Report says what a run has done and found.
+type Report struct {
+	Plan     Plan      // what was to be changed in the kernel; see the error for what could not be
+	Warnings []Warning // records that could not be used as they stand
+	Notes    []Warning // addresses that are on purpose not in the tunnel
+	Upped    bool      // the interface did not exist and was brought up
+	Saved    bool      // the file was written
+}
+
+// Changed says whether the run has changed anything, or tried to.
+func (r Report) Changed() bool { return r.Upped || r.Saved || !r.Plan.Empty() }
+
+// Apply runs once. It acts on differences only: where all is as it should be,
+// nothing is changed and no file is written. The error joins everything that
+// has failed; what does not depend on it has been done all the same.
+// ErrNoNetwork is among it if nothing could be done yet. Runs, also those of
+// other processes, wait for each other.
+func (r *Reconciler) Apply(ctx context.Context) (Report, error) {
+	lock, err := lockDir(ctx, filepath.Dir(r.ConfPath))
+	if err != nil {
+		return Report{}, err
+	}
+	run := &run{Reconciler: r}
+	run.do(ctx)
+	run.fail("unlock", lock.Close())
+	run.report.Warnings = sortWarnings(run.report.Warnings)
+	return run.report, errors.Join(run.errs...)
+}
+
+// run is one run of a Reconciler.
+type run struct {
+	*Reconciler
+	cluster Cluster
+	mem     Memory
+	now     State
+	want    Desired
+
+	report Report
+	errs   []error
+}
+
+// fail notes a failure, and says whether there was one.
+func (r *run) fail(what string, err error) bool {
+	if err != nil {
+		r.errs = append(r.errs, fmt.Errorf("%s: %w", what, err))
+	}
+	return err != nil
+}
+
+func (r *run) do(ctx context.Context) {
+	if !r.read(ctx) || !r.cluster.Network.IsValid() {
+		return
+	}
+	if !r.now.HasNetwork() {
+		r.errs = append(r.errs, ErrNoNetwork)
+		return
+	}
+	found, warnings := Resolve(ctx, r.Resolver, r.cluster, r.now)
+	r.report.Warnings = append(r.report.Warnings, warnings...)
+	if !r.decide(found) {
+		return
+	}
+	if !r.now.Exists {
+		r.saveConf() // so that the interface comes up right at once
+		if !r.bringUp(ctx) || !r.decide(found) {
+			return
+		}
+	}
+	r.report.Plan = Diff(r.now, r.want)
+	r.fail("change the VPN interface", r.Device.Apply(ctx, r.report.Plan))
+	r.saveConf()
+}
+
+// read collects all that a decision rests on. Without records or state there
+// is none; without memory there is.
+func (r *run) read(ctx context.Context) bool {
+	var err error
+	r.cluster, r.report.Warnings, err = r.Cluster(ctx)
+	if r.fail("read the cluster's records", err) {
+		return false
+	}
+	r.mem = Memory{Keys: NewKeys(), Endpoints: make(map[wgtypes.Key]netip.AddrPort)}
+	conf, err := loadConf(r.ConfPath)
+	r.fail("read the interface's file", err)
+	for _, p := range conf.Peers() {
+		if p.Node != 0 {
+			r.mem.Keys.Add(p.Key)
+		}
+		if p.Endpoint.IsValid() {
+			r.mem.Endpoints[p.Key] = p.Endpoint
+		}
+	}
+	if r.Known != nil {
+		keys, err := r.Known(ctx)
+		r.fail("read the keys of earlier nodes", err)
+		for key := range keys {
+			r.mem.Keys.Add(key)
+		}
+	}
+	return r.readState(ctx)
+}
+
+func (r *run) readState(ctx context.Context) bool {
+	var err error
+	r.now, err = r.Device.State(ctx)
+	return !r.fail("read the VPN interface", err)
+}
+
+// decide finds out what the interface has to look like, and whether that is
+// known at all.
+func (r *run) decide(found Resolved) bool {
+	var warnings []Warning
+	r.want, warnings = Want(r.cluster, r.mem, r.now, found)
+	r.report.Warnings = append(r.report.Warnings, warnings...)
+	r.report.Notes = r.want.Notes
+	return !r.want.Keep
+}
+
+// bringUp makes the interface exist.
+func (r *run) bringUp(ctx context.Context) bool {
+	err := r.Up(ctx)
+	r.report.Upped = err == nil
+	if r.fail("bring up the VPN interface", err) || !r.readState(ctx) {
+		return false
+	}
+	if !r.now.Exists {
+		r.errs = append(r.errs, errors.New("bring up the VPN interface: it does not exist afterwards"))
+	}
+	return r.now.Exists
+}

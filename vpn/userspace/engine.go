@@ -1,0 +1,105 @@
+package userspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	"github.com/sirupsen/logrus"
+	"golang.zx2c4.com/wireguard/conn"
+	"golang.zx2c4.com/wireguard/device"
+	"golang.zx2c4.com/wireguard/ipc"
+	"golang.zx2c4.com/wireguard/tun"
+)
+
+// Options of an engine.
+type Options struct {
+	Name       string        // of the interface
+	Foreground bool          // serve in this process, until the end
+	Log        *logrus.Entry // of an engine in the foreground; nil: silent
+
+	// ready is called when a foreground engine can be configured.
+	ready func() error
+}
+
+// Run starts an engine. In the foreground it returns when ctx ends (nil), when
+// the interface is deleted (nil) or when the engine cannot be started. In the
+// background it returns when the engine can be configured, or has failed to
+// start.
+func Run(ctx context.Context, o Options) error {
+	if !o.Foreground {
+		return startInBackground(ctx, o.Name)
+	}
+	return serve(ctx, o)
+}
+
+// serve runs the engine to its end.
+func serve(ctx context.Context, o Options) error {
+	tunnel, err := tun.CreateTUN(o.Name, device.DefaultMTU)
+	if err != nil {
+		return fmt.Errorf("create interface %s: %w", o.Name, err)
+	}
+	engine := device.NewDevice(tunnel, conn.NewDefaultBind(), logger(o.Log))
+	defer engine.Close() // also closes the TUN, which deletes the interface
+
+	socket, err := listen(o.Name)
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, 1)
+	go accept(engine, socket, failed)
+
+	if o.ready != nil {
+		if err := o.ready(); err != nil {
+			return errors.Join(fmt.Errorf("report readiness: %w", err), socket.Close())
+		}
+	}
+	select {
+	case <-ctx.Done():
+	case <-engine.Wait(): // the interface was deleted
+	case err = <-failed:
+	}
+	return errors.Join(err, socket.Close())
+}
+
+// listen opens the configuration socket.
+func listen(name string) (net.Listener, error) {
+	file, err := ipc.UAPIOpen(name)
+	if err != nil {
+		return nil, fmt.Errorf("open configuration socket of %s: %w", name, err)
+	}
+	socket, err := ipc.UAPIListen(name, file)
+	if err := errors.Join(err, file.Close()); err != nil { // the listener has a duplicate
+		return nil, fmt.Errorf("listen on configuration socket of %s: %w", name, err)
+	}
+	return socket, nil
+}
+
+// accept serves the configuration socket. It ends with the listener; the
+// removal of the socket's file, which is how people stop a userspace engine,
+// counts as an orderly end.
+func accept(engine *device.Device, socket net.Listener, failed chan<- error) {
+	for {
+		client, err := socket.Accept()
+		if errors.Is(err, os.ErrNotExist) {
+			err = nil
+		} else if err == nil {
+			go engine.IpcHandle(client)
+			continue
+		}
+		failed <- err
+		return
+	}
+}
+
+// logger gives the engine's errors to log. Its other messages tell of every
+// handshake and keepalive.
+func logger(log *logrus.Entry) *device.Logger {
+	l := &device.Logger{Verbosef: device.DiscardLogf, Errorf: device.DiscardLogf}
+	if log != nil {
+		l.Verbosef, l.Errorf = log.Debugf, log.Errorf
+	}
+	return l
+}

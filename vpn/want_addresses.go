@@ -1,0 +1,191 @@
+package vpn
+
+import (
+	"net/netip"
+	"slices"
+
+	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
+)
+
+// settleOwners gives each address in the records to one node. Own addresses go
+// first, then destinations, each by node id, so that every node of the cluster
+// comes to the same answer.
+func (w *wanter) settleOwners() {
+	w.owner = make(map[netip.Addr]int)
+	for _, n := range w.nodes {
+		if !n.Address.IsValid() {
+			continue
+		}
+		if other, taken := w.claim(n.Address, n.ID); taken {
+			w.warn(n.ID, "ip_address %v is also the address of node %d, which keeps it", n.Address, other)
+		}
+	}
+	for _, n := range w.nodes {
+		for _, dst := range n.Destinations {
+			w.claimDestination(dst.Unmap(), n.ID)
+		}
+	}
+}
+
+// claim gives addr to node id, unless another has it.
+func (w *wanter) claim(addr netip.Addr, id int) (other int, taken bool) {
+	other, exists := w.owner[addr]
+	if !exists {
+		w.owner[addr] = id
+	}
+	return other, exists && other != id
+}
+
+func (w *wanter) claimDestination(dst netip.Addr, id int) {
+	if !routable(dst) {
+		w.warn(id, "destination %v is not the address of a machine", dst)
+		return
+	}
+	if other, taken := w.claim(dst, id); taken {
+		w.warn(id, "destination %v belongs to node %d", dst, other)
+	}
+}
+
+// placeAddresses decides for each address whether it is an allowed IP, of which
+// peer, and whether it is routed through the tunnel.
+func (w *wanter) placeAddresses() {
+	peers := make(map[int]int) // node id → index of its desired peer
+	for i, p := range w.desired.Peers {
+		peers[p.Node] = i
+	}
+	own := make(map[netip.Addr]bool)
+	for _, addr := range w.now.Host {
+		own[addr] = true
+	}
+	for addr, node := range w.owner {
+		i, ok := peers[w.carrier(node)]
+		if !ok || node == w.c.Self || !w.allowed(addr, node) {
+			continue
+		}
+		w.desired.Peers[i].AllowedIPs = append(w.desired.Peers[i].AllowedIPs, host(addr))
+		if w.routed(addr, node, own[addr]) {
+			w.desired.Routes = append(w.desired.Routes, host(addr))
+		}
+	}
+	for i := range w.desired.Peers {
+		sortPrefixes(w.desired.Peers[i].AllowedIPs)
+	}
+	sortPrefixes(w.desired.Routes)
+}
+
+// carrier returns the node whose link carries packets for node id.
+func (w *wanter) carrier(id int) int {
+	if w.c.Self == w.c.Leader {
+		return id
+	}
+	return w.c.Leader
+}
+
+// allowed says whether addr may be an allowed IP at all.
+func (w *wanter) allowed(addr netip.Addr, node int) bool {
+	if peer, ok := w.endpoints[addr]; ok {
+		w.note(node, "%v stays out of the tunnel: %s is there", addr, peerName(peer))
+		return false
+	}
+	key, taken := w.foreign[host(addr)]
+	switch {
+	case !taken:
+		return true
+	case w.c.Network.Contains(addr):
+		w.warn(node, "%v is taken back from the peer %v, which is no node of the cluster", addr, key)
+		return true
+	default:
+		w.warn(node, "%v belongs to the peer %v, which is no node of the cluster", addr, key)
+		return false
+	}
+}
+
+// peerName is how a note speaks of the peer at an endpoint.
+func peerName(id int) string {
+	if id == 0 {
+		return "a peer that is no node of the cluster"
+	}
+	return warnf(0, "node %d", id).Text
+}
+
+// routed says whether packets for addr go through the tunnel, given that a
+// peer may send from it.
+func (w *wanter) routed(addr netip.Addr, node int, own bool) bool {
+	if own {
+		w.note(node, "%v is not routed: it is an address of this host", addr)
+		return false
+	}
+	if !w.c.Network.Contains(addr) {
+		for _, network := range w.now.Networks {
+			if network.Contains(addr) {
+				w.note(node, "%v is not routed: it is reached directly in %v", addr, network)
+				return false
+			}
+		}
+	}
+	if slices.Contains(w.now.HostRoutes, host(addr)) {
+		w.warn(node, "%v is not routed: the host has another route for it", addr)
+		return false
+	}
+	return true
+}
+
+// foreignIPs returns the allowed IPs of peers that are not ours.
+func (w *wanter) foreignIPs() map[netip.Prefix]wgtypes.Key {
+	ours := w.ours()
+	foreign := make(map[netip.Prefix]wgtypes.Key)
+	for _, p := range w.now.Peers {
+		if ours.Has(p.Key) {
+			continue
+		}
+		for _, ip := range p.AllowedIPs {
+			foreign[ip] = p.Key
+		}
+	}
+	return foreign
+}
+
+// staleRoutes returns the routes that were made for the cluster and are no
+// longer wanted: all with our protocol number, and those that wg-quick made for
+// what a node of the cluster has, or had, among its allowed IPs. Nothing else
+// tells wg-quick's routes from an administrator's.
+func (w *wanter) staleRoutes() []Route {
+	wanted := make(map[netip.Prefix]bool, len(w.desired.Routes))
+	for _, dst := range w.desired.Routes {
+		wanted[dst] = true
+	}
+	made := w.madeByQuick()
+	var stale []Route
+	for _, r := range w.now.Routes {
+		ours := r.Protocol == RouteProtocol || r.byQuick() && made[r.Dst]
+		if ours && !wanted[r.Dst] {
+			stale = append(stale, r)
+		}
+	}
+	sortRoutes(stale)
+	return stale
+}
+
+// madeByQuick returns the destinations for which wg-quick makes routes on
+// behalf of the cluster's peers.
+func (w *wanter) madeByQuick() map[netip.Prefix]bool {
+	made := make(map[netip.Prefix]bool)
+	for addr := range w.owner {
+		made[host(addr)] = true
+	}
+	for _, p := range w.now.Peers {
+		for _, ip := range p.AllowedIPs {
+			made[ip] = true
+		}
+	}
+	for dst := range w.foreign {
+		delete(made, dst)
+	}
+	return made
+}
+
+// byQuick says whether the route looks as those of wg-quick do.
+func (r Route) byQuick() bool {
+	// IPv6 routes have no scope; the kernel shows them all as universe.
+	return r.Protocol == ProtocolBoot && (r.Scope == ScopeLink || r.Dst.Addr().Is6())
+}

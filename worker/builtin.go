@@ -1,0 +1,82 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// The engine's own actions, which no directory can replace.
+const (
+	listActions = "list-actions"
+	cancelTask  = "cancel-task"
+)
+
+const exitNoSuchTask = 2
+
+// builtin returns the engine's own action of that name, or nil.
+func (w *Worker) builtin(name string) func(context.Context, Task) Result {
+	switch name {
+	case listActions:
+		return w.listActions
+	case cancelTask:
+		return w.cancelTask
+	default:
+		return nil
+	}
+}
+
+// listActions outputs the sorted JSON list of all actions' names.
+func (w *Worker) listActions(ctx context.Context, task Task) Result {
+	w.report(ctx, task, Progress{Status: Running})
+	names, err := w.cfg.Actions.Names()
+	if err != nil {
+		w.cfg.Log.Errorf("%s: list actions: %v", w.subject(task), err)
+	}
+	names = append(names, listActions, cancelTask)
+	slices.Sort(names)
+	output, err := json.Marshal(slices.Compact(names))
+	if err != nil {
+		return w.builtinFailed(task, "encode", ExitFailure, Aborted, err)
+	}
+	w.logBuiltin(task, Completed, 0, "list")
+	return Result{Output: output, Final: Progress{Status: Completed, Percent: 100}, Builtin: true}
+}
+
+// cancelTask cancels a task that runs here. Doing it again does no harm.
+func (w *Worker) cancelTask(ctx context.Context, task Task) Result {
+	id, err := taskToCancel(task.Input())
+	if err != nil {
+		return w.builtinFailed(task, "builtin-validation.json", ExitInvalid, ValidationFailed, err)
+	}
+	w.report(ctx, task, Progress{Status: Running})
+	if !w.running.cancel(id) {
+		return w.builtinFailed(task, "task-lookup", exitNoSuchTask, ValidationFailed, errors.New("task ID not found"))
+	}
+	w.logBuiltin(task, Completed, 0, "task-cancel")
+	return Result{Final: Progress{Status: Completed, Percent: 100}, Builtin: true}
+}
+
+func taskToCancel(input []byte) (string, error) {
+	var order struct {
+		Task    string  `json:"task"`
+		Timeout float64 `json:"timeout"`
+	}
+	if json.Unmarshal(input, &order) != nil || order.Task == "" || order.Timeout < 0 {
+		return "", errors.New("invalid task ID or timeout value")
+	}
+	return order.Task, nil
+}
+
+func (w *Worker) builtinFailed(task Task, step string, code int, status Status, err error) Result {
+	text := fmt.Sprintf("Action %s %s at step %s: %v", task.Action, status, step, err)
+	w.cfg.Log.Warnf("%s: %s", w.subject(task), text)
+	w.logBuiltin(task, status, code, step)
+	return Result{Error: []byte(text), ExitCode: code, Final: Progress{Status: status}, Builtin: true}
+}
+
+func (w *Worker) logBuiltin(task Task, status Status, code int, step string) {
+	w.cfg.Log.Infof("%s: action %q status is %q (%d) at step %s", w.subject(task), task.Action, status, code, step)
+}

@@ -1,0 +1,63 @@
+// Package redisq speaks the cluster-admin agent protocol with Redis: an agent's
+// queue of tasks and the board of their outcomes ([Tasks]), events ([Events]),
+// being seen alive ([Presence]), and the other side, that of clients ([Client]).
+//
+// Shapes of keys and messages follow the protocol; where a key is this
+// package's own, keys.go says so.
+package redisq
+
+import (
+	"context"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// Server says where a Redis is and who connects to it.
+type Server struct {
+	Address  string // host:port
+	User     string // empty with a Password: the default user
+	Password string // empty: no authentication
+	Name     string // name of the connections, CLIENT SETNAME
+}
+
+const (
+	dialTimeout = 3 * time.Second
+	replyTime   = 10 * time.Second
+)
+
+// Connect returns a client of at most size connections, which are dialled, and
+// the address resolved, when they are needed. It repeats no command by itself:
+// a repeated LPUSH or INCR could happen twice.
+func Connect(server Server, size int) *redis.Client {
+	return redis.NewClient(&redis.Options{
+		Addr:            server.Address,
+		Username:        server.User,
+		Password:        server.Password,
+		ClientName:      server.Name,
+		Protocol:        2,
+		PoolSize:        size,
+		MaxRetries:      -1,
+		DialTimeout:     dialTimeout,
+		DialerRetries:   1,
+		ReadTimeout:     replyTime,
+		WriteTimeout:    replyTime,
+		DisableIdentity: true,
+		// A context's deadline bounds the wait for a reply, too.
+		ContextTimeoutEnabled:    true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	})
+}
+
+// pause waits before the next try; false if ctx ended meanwhile.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,26 @@
+package redisq
+
+import "time"
+
+// resultTTL is how long outcomes can be read.
+const resultTTL = 8 * time.Hour
+
+// contextBeats is how many polling intervals a task's context outlives its
+// last heartbeat.
+const contextBeats = 12
+
+func queueKey(agent string) string { return agent + "/tasks" }
+
+// inProgressKey is this package's own: tasks taken from the queue stay in this
+// list until their result is stored.
+func inProgressKey(agent string) string { return agent + "/tasks/in-progress" }
+
+// presenceKey is this package's own, and never exists: a connection waits for
+// it, so that others see the agent in BRPOP.
+func presenceKey(agent string) string { return agent + "/presence" }
+
+func environmentKey(agent string) string { return agent + "/environment" }
+
+func taskKey(agent, task, part string) string { return "task/" + agent + "/" + task + "/" + part }
+
+func progressChannel(agent, task string) string { return "progress/" + agent + "/task/" + task }

@@ -1,0 +1,61 @@
+package schema
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// rootField is the field of a violation of the document as a whole.
+const rootField = "(root)"
+
+// Violation is one thing wrong with a document. Its JSON is what the output of
+// a rejected task holds, one object per violation.
+type Violation struct {
+	Parameter string `json:"parameter"` // first element of the field
+	Error     string `json:"error"`     // parameter, "_", name of the violation: n_invalid_type
+	Value     any    `json:"value"`     // the offending value, its numbers as json.Number
+	Field     string `json:"field"`     // dotted path, items.0.ip, or (root)
+
+	detail string
+}
+
+// String says, for people, where and what: "n: Invalid type. Expected: integer, given: string".
+func (v Violation) String() string { return v.Field + ": " + v.detail }
+
+// Summary puts violations in one line, as the error text of a task does:
+// "Validation errors: [n: …; m: …]".
+func Summary(violations []Violation) string {
+	texts := make([]string, len(violations))
+	for i, violation := range violations {
+		texts[i] = violation.String()
+	}
+	return "Validation errors: [" + strings.Join(texts, "; ") + "]"
+}
+
+// newViolation names a fault of the value at a path.
+func newViolation(path []string, name string, value any, detail string) Violation {
+	field := rootField
+	if len(path) > 0 {
+		field = strings.Join(path, ".")
+	}
+	parameter, _, _ := strings.Cut(field, ".")
+	return Violation{
+		Parameter: parameter,
+		Error:     parameter + "_" + name,
+		Value:     value,
+		Field:     field,
+		detail:    detail,
+	}
+}
+
+// sortViolations gives an order that does not depend on that of Go's maps.
+func sortViolations(violations []Violation) {
+	slices.SortFunc(violations, func(a, b Violation) int {
+		return cmp.Or(
+			cmp.Compare(a.Field, b.Field),
+			cmp.Compare(a.Error, b.Error),
+			cmp.Compare(a.detail, b.detail),
+		)
+	})
+}

@@ -1,0 +1,113 @@
+package script
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"cluster-agent/worker"
+)
+
+// drainTime is how long a step's descriptors may stay open, in the hands of a
+// background process, after the step itself has exited.
+const drainTime = 5 * time.Second
+
+// exitExec is the exit code for a step that the system had no means to start.
+const exitExec = 9
+
+// Runner starts executables as steps.
+type Runner struct {
+	Environ     []string // the agent's own environment
+	Environment string   // path of the file whose variables steps get, read anew before each
+}
+
+// step makes the function of the step at path.
+func (r *Runner) step(path string) func(context.Context, *worker.Call) error {
+	return func(ctx context.Context, call *worker.Call) error {
+		environ, err := r.environ(call)
+		if err != nil {
+			return err
+		}
+		return run(ctx, path, environ, call)
+	}
+}
+
+// environ is the environment of a step: the agent's own, the file's variables,
+// and what the step is called for; a later one of the same name wins.
+func (r *Runner) environ(call *worker.Call) ([]string, error) {
+	variables, err := ReadEnvironment(r.Environment)
+	if err != nil {
+		return nil, err
+	}
+	environ := append([]string(nil), r.Environ...)
+	for _, v := range variables {
+		environ = append(environ, v.Name+"="+v.Value)
+	}
+	if event, ok := call.Event(); ok {
+		return append(environ, "AGENT_COMFD=2",
+			"AGENT_EVENT_NAME="+event.Name, "AGENT_EVENT_SOURCE="+event.Source), nil
+	}
+	task, _ := call.Task()
+	return append(environ, "AGENT_COMFD=3", "AGENT_TASK_ID="+task.ID,
+		"AGENT_TASK_ACTION="+task.Action, "AGENT_TASK_USER="+task.User), nil
+}
+
+// run starts the executable and sees it to its end: until it has exited and its
+// descriptors are closed, or have been left open for too long.
+func run(ctx context.Context, path string, environ []string, call *worker.Call) error {
+	cmd := exec.Command(path) //nolint:noctx // the step is asked to end with TERM to its group, see terminate
+	cmd.Env = environ
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	streams, err := connect(cmd, call)
+	if err != nil {
+		return worker.Exit(exitExec, err)
+	}
+	defer streams.close()
+	if err := cmd.Start(); err != nil {
+		return notStarted(err)
+	}
+	streams.started()
+	stopTerminating := context.AfterFunc(ctx, func() { terminate(cmd.Process.Pid, call) })
+	defer stopTerminating()
+
+	err = cmd.Wait()
+	if !streams.drain(drainTime) {
+		call.Log().Warnf("step %s left a background process that keeps its output open: what it prints from now on is lost", path)
+	}
+	return exitStatus(err)
+}
+
+// terminate asks all processes of a step to end.
+func terminate(group int, call *worker.Call) {
+	if err := syscall.Kill(-group, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+		call.Log().Errorf("send TERM to process group %d: %v", group, err)
+	}
+}
+
+// notStarted tells a file that is no step, which is skipped, from a system that
+// is out of means, which is a failure.
+func notStarted(err error) error {
+	for _, scarce := range []error{syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE, syscall.E2BIG} {
+		if errors.Is(err, scarce) {
+			return worker.Exit(exitExec, fmt.Errorf("start step: %w", err))
+		}
+	}
+	return worker.Skip(err)
+}
+
+// exitStatus turns the end of a process into the step's error: its exit code,
+// or 128+n if signal n killed it.
+func exitStatus(err error) error {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return err
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	if ok && status.Signaled() {
+		return worker.Exit(128+int(status.Signal()), nil)
+	}
+	return worker.Exit(exit.ExitCode(), nil)
+}

@@ -1,0 +1,123 @@
+// Package script finds actions and handlers of events in directories, and runs
+// the executables in them as steps.
+//
+// A directory holds one folder for each action; every regular file in it is a
+// step, ordered by its name, but for validate-input.json and
+// validate-output.json, which are JSON Schemas.
+package script
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"cluster-agent/worker"
+)
+
+const (
+	inputSchema  = "validate-input.json"
+	outputSchema = "validate-output.json"
+)
+
+// Source is a directory of actions. It is a [worker.Source].
+type Source struct {
+	dir    string
+	runner *Runner
+}
+
+var _ worker.Source = (*Source)(nil)
+
+// NewSource makes a source of the folders in dir, which need not exist; their
+// steps are run by runner.
+func NewSource(dir string, runner *Runner) *Source {
+	return &Source{dir: dir, runner: runner}
+}
+
+// Names lists the folders of the directory.
+func (s *Source) Names() ([]string, error) {
+	entries, err := readDir(s.dir)
+	if err != nil {
+		return nil, fmt.Errorf("list actions: %w", err)
+	}
+	var names []string
+	for _, entry := range entries {
+		if info, err := os.Stat(filepath.Join(s.dir, entry.Name())); err == nil && info.IsDir() {
+			names = append(names, entry.Name())
+		}
+	}
+	return names, nil
+}
+
+// Lookup returns the steps and schemas in the folder of that name.
+func (s *Source) Lookup(name string) (worker.Action, error) {
+	action := worker.Action{Name: name}
+	if !isFolderName(name) {
+		return action, nil
+	}
+	folder := filepath.Join(s.dir, name)
+	entries, err := readDir(folder)
+	if err != nil {
+		return action, fmt.Errorf("read steps: %w", err)
+	}
+	for _, entry := range entries {
+		if err := s.add(&action, folder, entry); err != nil {
+			return action, err
+		}
+	}
+	return action, nil
+}
+
+func (s *Source) add(action *worker.Action, folder string, entry fs.DirEntry) error {
+	path := filepath.Join(folder, entry.Name())
+	if !isFile(path, entry) {
+		return nil
+	}
+	switch entry.Name() {
+	case inputSchema:
+		return readSchema(path, &action.Input)
+	case outputSchema:
+		return readSchema(path, &action.Output)
+	}
+	action.Steps = append(action.Steps, worker.Step{Name: entry.Name(), Run: s.runner.step(path)})
+	return nil
+}
+
+func readSchema(path string, schema *worker.Schema) error {
+	source, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read schema: %w", err)
+	}
+	*schema = worker.Schema{Name: path, Source: source}
+	return nil
+}
+
+// isFile tells whether an entry is a regular file, or a link to one. One whose
+// target is gone counts too: it is skipped with a warning when its turn comes.
+func isFile(path string, entry fs.DirEntry) bool {
+	if entry.Type().IsRegular() {
+		return true
+	}
+	if entry.Type()&fs.ModeSymlink == 0 {
+		return false
+	}
+	info, err := os.Stat(path)
+	return err != nil || info.Mode().IsRegular()
+}
+
+// isFolderName keeps an action's name, which comes from Redis, from leaving the directory.
+func isFolderName(name string) bool {
+	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00")
+}
+
+// readDir lists a directory in the order of names; one that is not there is empty.
+func readDir(dir string) ([]fs.DirEntry, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG) {
+		return nil, nil
+	}
+	return entries, err
+}

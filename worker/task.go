@@ -1,0 +1,120 @@
+package worker
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Task is one order, as taken from a queue.
+type Task struct {
+	ID     string
+	Action string
+	User   string          // who asked for it; may be empty
+	Data   json.RawMessage // input of the steps; nil if the order had none
+	// Payload is the whole order as it was pushed, unknown fields included.
+	Payload []byte
+}
+
+// Input is what the steps read: the task's data, or null.
+func (t Task) Input() []byte {
+	if len(t.Data) == 0 {
+		return []byte("null")
+	}
+	return t.Data
+}
+
+// DecodeError says why a payload is no task.
+type DecodeError struct{ Err error }
+
+// Error gives the reason alone: the protocol fixes what stands before it in the log.
+func (e *DecodeError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *DecodeError) Unwrap() error { return e.Err }
+
+// DecodeTask reads a JSON object with at least the strings id and action. The
+// error is a [*DecodeError].
+func DecodeTask(payload []byte) (Task, error) {
+	var order struct {
+		ID     string          `json:"id"`
+		Action string          `json:"action"`
+		Data   json.RawMessage `json:"data"`
+		User   json.RawMessage `json:"user"`
+	}
+	if err := json.Unmarshal(payload, &order); err != nil {
+		return Task{}, &DecodeError{Err: err}
+	}
+	if order.ID == "" {
+		return Task{}, &DecodeError{Err: errors.New("the task has no id")}
+	}
+	if order.Action == "" {
+		return Task{}, &DecodeError{Err: errors.New("the task has no action")}
+	}
+	return Task{
+		ID: order.ID, Action: order.Action, User: userName(order.User),
+		Data: order.Data, Payload: payload,
+	}, nil
+}
+
+// userName reads the user leniently: only id and action decide whether a
+// payload is a task.
+func userName(raw json.RawMessage) string {
+	var name string
+	if len(raw) == 0 || json.Unmarshal(raw, &name) != nil {
+		return ""
+	}
+	return name
+}
+
+// Status is where a task stands.
+type Status string
+
+// The statuses of a task; the last three are final.
+const (
+	Pending          Status = "pending"
+	Running          Status = "running"
+	Completed        Status = "completed"
+	Aborted          Status = "aborted"
+	ValidationFailed Status = "validation-failed"
+)
+
+// Progress is a status with the share of the work that is done, in percent. Its
+// JSON form is what clients read from the progress channel.
+type Progress struct {
+	Status  Status `json:"status"`
+	Percent int    `json:"progress"`
+}
+
+// Result is what a task came to.
+type Result struct {
+	Output   []byte   // what the steps printed to stdout
+	Error    []byte   // what they printed to stderr, and what the engine has to say
+	ExitCode int      // 0, or why not; see the Exit constants
+	Final    Progress // the final status
+	// Held are reports not told yet, because they said 100 %: clients may read
+	// the result as soon as they see one, so it goes out together with it.
+	Held []Progress
+	// Builtin marks a result of the engine's own actions, which do not touch
+	// the agent's environment.
+	Builtin bool
+	// Announcements are the events to send with the result.
+	Announcements []Announcement
+}
+
+// Announcement is an event that goes out with the result of a task.
+type Announcement struct {
+	Channel string
+	Payload []byte
+}
+
+// Event is a message for all who care, from a source ("cluster", "node/1",
+// "module/NAME") with a name ("vpn-changed").
+type Event struct {
+	Source  string
+	Name    string
+	Payload []byte
+}
+
+// Channel is where the event came from, in the form <source>/event/<name>.
+func (e Event) Channel() string { return fmt.Sprintf("%s/event/%s", e.Source, e.Name) }

@@ -1,0 +1,218 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+)
+
+// takeTasks runs tasks, as many at once as the limit allows. A slot is taken
+// before a task is: what cannot be run yet stays in the queue, in order.
+func (w *Worker) takeTasks(ctx context.Context) {
+	var tasks sync.WaitGroup
+	defer tasks.Wait()
+	slots := make(chan struct{}, w.cfg.MaxConcurrency)
+	for ctx.Err() == nil && !w.drained() {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		task, err := w.next(ctx)
+		if err != nil {
+			<-slots
+			w.ignored(err)
+			continue
+		}
+		w.busy.add()
+		tasks.Go(func() {
+			defer func() { w.busy.done(); <-slots }()
+			w.handle(ctx, task)
+		})
+	}
+}
+
+// next waits for a task, but not when the worker is drained and nothing runs.
+func (w *Worker) next(ctx context.Context) (Task, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-w.draining:
+			if w.busy.wait(ctx) {
+				cancel()
+			}
+		case <-ctx.Done():
+		}
+	}()
+	return w.cfg.Queue.Next(ctx)
+}
+
+// drained tells whether the worker was asked to end and nothing runs any more.
+func (w *Worker) drained() bool {
+	select {
+	case <-w.draining:
+		return w.busy.isIdle()
+	default:
+		return false
+	}
+}
+
+func (w *Worker) ignored(err error) {
+	var undecodable *DecodeError
+	switch {
+	case errors.As(err, &undecodable):
+		w.cfg.Log.Warnf("Task ignored for decoding error: %v", err)
+	case errors.Is(err, context.Canceled):
+	default:
+		w.cfg.Log.Errorf("Next task: %v", err)
+	}
+}
+
+// handle sees a task from its acceptance to its result.
+func (w *Worker) handle(ctx context.Context, task Task) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+
+	storing, stop := outlive(ctx, w.cfg.StopGrace)
+	defer stop()
+	if err := w.cfg.Board.Accept(storing, task); err != nil {
+		w.cfg.Log.Errorf("%s: accept task: %v", w.subject(task), err)
+		return
+	}
+	result := w.work(ctx, task, cancel)
+	if err := w.cfg.Board.Finish(storing, task, result); err != nil {
+		w.cfg.Log.Errorf("%s: store result: %v", w.subject(task), err)
+	}
+}
+
+func (w *Worker) work(ctx context.Context, task Task, cancel context.CancelCauseFunc) Result {
+	if builtin := w.builtin(task.Action); builtin != nil {
+		return builtin(ctx, task)
+	}
+	defer w.running.add(task.ID, cancel)()
+	return w.runAction(ctx, task)
+}
+
+// runAction runs the steps of a task's action and collects what came of it.
+func (w *Worker) runAction(ctx context.Context, task Task) Result {
+	output := &boundedBuffer{limit: w.cfg.OutputLimit}
+	errput := &boundedBuffer{limit: w.cfg.OutputLimit}
+	action, err := w.cfg.Actions.Lookup(task.Action)
+	r := &run{
+		subject: w.subject(task), action: action, log: w.cfg.Log,
+		tracker: newTracker(action.Steps, func(p Progress) { w.report(ctx, task, p) }),
+	}
+	r.call = Call{
+		task: &task, input: task.Input(), stdout: output, stderr: io.MultiWriter(errput, w.stderr),
+		control: r.tracker, log: w.cfg.Log.WithFields(logrus.Fields{"task": task.ID, "action": task.Action}),
+	}
+	var end outcome
+	if err != nil {
+		r.explain(err)
+		end = outcome{code: ExitFailure, status: Aborted}
+	} else {
+		end = w.runSteps(ctx, r, output)
+	}
+	return w.result(r, end, output, errput)
+}
+
+func (w *Worker) runSteps(ctx context.Context, r *run, output *boundedBuffer) outcome {
+	if len(r.action.Steps) == 0 {
+		r.explain(fmt.Errorf("Action %s is not defined", r.action.Name)) //nolint:revive,staticcheck // the protocol gives the text
+		return outcome{code: ExitUndefined, status: Aborted}
+	}
+	if end := r.checkInput(w.cfg.Schemas); !end.ok() {
+		return end
+	}
+	stop := w.heartbeat(ctx, r)
+	end := r.steps(ctx)
+	stop()
+	if end.ok() && r.action.Output.Name != "" {
+		end = r.checkOutput(w.cfg.Schemas, output.bytes(), end)
+	}
+	return end
+}
+
+func (w *Worker) result(r *run, end outcome, output, errput *boundedBuffer) Result {
+	w.logOutcome(r, end)
+	final, held, announced := r.tracker.close(end.status)
+	if !end.ok() {
+		announced = nil
+	}
+	notes := output.note("output") + errput.note("error text")
+	return Result{
+		Output: output.bytes(), Error: append(errput.bytes(), notes...),
+		ExitCode: end.code, Final: final, Held: held, Announcements: announced,
+	}
+}
+
+func (w *Worker) logOutcome(r *run, end outcome) {
+	level := logrus.InfoLevel
+	if !end.ok() {
+		level = logrus.ErrorLevel
+	}
+	w.cfg.Log.Logf(level, "%s: action %q status is %q (%d) at step %s",
+		r.subject, r.action.Name, end.status, end.code, end.step)
+}
+
+// heartbeat tells at every polling interval that the run is alive, until stop
+// is called; then no heartbeat is under way any more.
+func (w *Worker) heartbeat(ctx context.Context, r *run) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var beating sync.WaitGroup
+	beating.Go(func() {
+		ticker := time.NewTicker(w.cfg.PollingInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				r.tracker.lastTold(func(p Progress) { w.beat(ctx, *r.call.task, p) })
+			}
+		}
+	})
+	return func() { cancel(); beating.Wait() }
+}
+
+// Reports and heartbeats are news: one that is lost is followed by the next.
+func (w *Worker) report(ctx context.Context, task Task, p Progress) {
+	if err := w.cfg.Board.Report(context.WithoutCancel(ctx), task, p); err != nil {
+		w.cfg.Log.Debugf("%s: report progress: %v", w.subject(task), err)
+	}
+}
+
+func (w *Worker) beat(ctx context.Context, task Task, p Progress) {
+	if err := w.cfg.Board.Heartbeat(ctx, task, p); err != nil {
+		w.cfg.Log.Debugf("%s: heartbeat: %v", w.subject(task), err)
+	}
+}
+
+func (w *Worker) subject(task Task) string {
+	return fmt.Sprintf("task/%s/%s", w.cfg.AgentID, task.ID)
+}
+
+// outlive returns a context that goes on for a while after ctx has ended with
+// the agent, and for as long as it takes if only the task was cancelled.
+func outlive(ctx context.Context, grace time.Duration) (context.Context, func()) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stopWatch := context.AfterFunc(ctx, func() {
+		if !errors.Is(context.Cause(ctx), errStopped) {
+			return
+		}
+		timer := time.NewTimer(grace)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-longer.Done():
+		}
+	})
+	return longer, func() { stopWatch(); cancel() }
+}

@@ -1,0 +1,144 @@
+// Package worker is the engine of an agent: it takes tasks from a queue, runs
+// each as an action made of ordered steps, and tells a board what became of
+// it; it also runs the handlers of events.
+//
+// The engine knows no Redis and no WireGuard. Tasks come from a [Queue],
+// outcomes go to a [Board], events come from an [EventSource]; what a step may
+// see and do is its [Call].
+//
+// The life of a task:
+//
+//	queue ──Next──▶ taken ──Accept──▶ pending ──first step──▶ running
+//	                                     │                       │
+//	                (no step, bad input) │                       │ last step, failure, cancel
+//	                                     ▼                       ▼
+//	                          completed · aborted · validation-failed ──Finish──▶ forgotten
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+)
+
+// Config says what a worker works with. AgentID, Actions, Queue, Board and Log
+// must be set; zero values of the others mean the defaults beside them.
+type Config struct {
+	AgentID string        // cluster, node/N or module/NAME
+	Actions *Registry     // what tasks may ask for
+	Events  *Registry     // handlers of events; nil: none
+	Queue   Queue         // where tasks come from
+	Board   Board         // where their outcomes go
+	Source  EventSource   // where events come from; nil: nowhere
+	Schemas SchemaChecker // checks input and output; nil: actions with a schema abort
+	Log     *logrus.Entry // the agent's log
+	Stderr  io.Writer     // copy of what steps print to stderr; default: dropped
+	Tuning
+}
+
+// Tuning holds the numbers of a worker, each with its default.
+type Tuning struct {
+	PollingInterval time.Duration // heartbeat period; 5 s
+	MaxConcurrency  int           // tasks, and separately events, running at once; 32
+	OutputLimit     int           // bytes kept of each output stream of a task; 16 MiB
+	StopGrace       time.Duration // how long results may still be stored once the worker was stopped; 700 ms
+}
+
+const (
+	defaultPollingInterval = 5 * time.Second
+	defaultMaxConcurrency  = 32
+	defaultOutputLimit     = 16 << 20
+	// A stopped agent has to be gone within a second (protocol, section 6).
+	defaultStopGrace = 700 * time.Millisecond
+)
+
+// Worker runs tasks and event handlers until it is stopped or drained.
+type Worker struct {
+	cfg      Config
+	stderr   io.Writer
+	running  *running
+	busy     *gauge
+	draining chan struct{}
+	drain    sync.Once
+}
+
+// New checks cfg, fills in defaults and returns a worker that is not running yet.
+func New(cfg Config) (*Worker, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, fmt.Errorf("configure worker: %w", err)
+	}
+	return &Worker{
+		cfg:      cfg,
+		stderr:   &lockedWriter{w: cfg.Stderr},
+		running:  newRunning(),
+		busy:     newGauge(),
+		draining: make(chan struct{}),
+	}, nil
+}
+
+func (c *Config) complete() error {
+	if c.AgentID == "" || c.Actions == nil || c.Queue == nil || c.Board == nil || c.Log == nil {
+		return errors.New("agent id, actions, queue, board and log are required")
+	}
+	if c.MaxConcurrency < 0 || c.PollingInterval < 0 || c.OutputLimit < 0 || c.StopGrace < 0 {
+		return errors.New("negative limits make no sense")
+	}
+	setDefault(&c.PollingInterval, defaultPollingInterval)
+	setDefault(&c.MaxConcurrency, defaultMaxConcurrency)
+	setDefault(&c.OutputLimit, defaultOutputLimit)
+	setDefault(&c.StopGrace, defaultStopGrace)
+	if c.Stderr == nil {
+		c.Stderr = io.Discard
+	}
+	return nil
+}
+
+func setDefault[T int | time.Duration](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+// Run takes and runs tasks and events until parent ends or, after [Worker.Drain],
+// nothing runs any more. When parent ends, running steps are cancelled, their
+// tasks settled as aborted, and event handlers end without a word.
+func (w *Worker) Run(parent context.Context) {
+	ctx, stop := context.WithCancelCause(context.WithoutCancel(parent))
+	defer stop(nil)
+	defer context.AfterFunc(parent, func() { stop(errStopped) })()
+
+	eventsCtx, stopEvents := context.WithCancel(ctx)
+	defer stopEvents()
+
+	var events sync.WaitGroup
+	if w.cfg.Source != nil && w.cfg.Events != nil {
+		events.Go(func() { w.takeEvents(ctx, eventsCtx) })
+	}
+	w.takeTasks(ctx)
+	stopEvents()
+	events.Wait()
+}
+
+// Drain asks a running worker to end by itself: it goes on taking tasks while
+// any is running, since a running one may wait for a task in the same queue.
+func (w *Worker) Drain() {
+	w.drain.Do(func() { close(w.draining) })
+}
+
+// lockedWriter lets many steps share the agent's stderr, one write at a time.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// Write implements [io.Writer].
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
