@@ -21,11 +21,10 @@ type Conf struct {
 // ParseConf reads a wg-quick file. There is no file it refuses; an empty one
 // gives an empty Conf.
 func ParseConf(data []byte) Conf {
-	text := strings.ReplaceAll(string(data), "\r\n", "\n")
 	current := section{}
 	var c Conf
-	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n")
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimRight(line, "\r\n")
 		if _, isHeader := header(line); isHeader {
 			lead := current.cutLead()
 			c.sections = append(c.sections, current)

@@ -19,16 +19,29 @@ func SaveConf(path string, c Conf) (changed bool, err error) {
 	if same, err := sameFile(path, data); same || err != nil {
 		return false, err
 	}
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return false, fmt.Errorf("make directory of %s: %w", path, err)
 	}
-	// Beside the target, not in $TMPDIR: the temporary file holds the key too.
-	err = renameio.WriteFile(path, data, 0o600, renameio.WithTempDir(dir), renameio.WithStaticPermissions(0o600))
-	if err != nil {
+	if err := replaceFile(path, data); err != nil {
 		return false, fmt.Errorf("write %s: %w", path, err)
 	}
 	return true, nil
+}
+
+// replaceFile puts a new file with mode 0600 in the place of path.
+// renameio.WriteFile would keep the mode of the old one.
+func replaceFile(path string, data []byte) (err error) {
+	// Beside the target, not in $TMPDIR: the temporary file holds the key too.
+	f, err := renameio.NewPendingFile(path,
+		renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(0o600))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Cleanup()) }() // nothing is left to clean after success
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	return f.CloseAtomicallyReplace()
 }
 
 // sameFile says whether the file holds data and nobody else may read it.

@@ -15,8 +15,9 @@ import (
 //
 // The leader has every other node as a peer. A worker has the leader, for the
 // addresses and destinations of all others. While a switch is prepared, the
-// candidate also knows every node, and every worker the candidate, without
-// allowed IPs: handshakes are made, no packet takes another way yet.
+// candidate also knows every node, and every worker the candidate, at first
+// without allowed IPs: handshakes are made, no packet takes another way yet. A
+// link that has had its handshake then carries what belongs to its two ends.
 //
 // Each bad record is named in a warning and costs only itself:
 //

@@ -75,10 +75,23 @@ func (w *wanter) placeAddresses() {
 
 // carrier returns the node whose link carries packets for node id.
 func (w *wanter) carrier(id int) int {
-	if w.c.Self == w.c.Leader {
+	if w.c.Self == w.c.Leader || w.direct(id) {
 		return id
 	}
 	return w.c.Leader
+}
+
+// direct says whether node id is reached over a link that was prepared for a
+// switch: between the candidate and any other node, once a handshake has shown
+// that it works. So the two can talk to each other whatever becomes of the
+// present hub.
+func (w *wanter) direct(id int) bool {
+	if w.c.Candidate == 0 || (id != w.c.Candidate && w.c.Self != w.c.Candidate) {
+		return false
+	}
+	node, _ := w.c.Node(id)
+	have, exists := w.now.Peer(node.PublicKey)
+	return exists && w.now.fresh(have)
 }
 
 // allowed says whether addr may be an allowed IP at all.

@@ -92,14 +92,17 @@ func (sw *switching) awaitLeader(ctx context.Context) error {
 		return nil
 	}
 	sw.Say("waiting for node %d to lead", sw.target.ID)
-	err := sw.prepare(ctx, func(ctx context.Context) (bool, error) {
-		return sw.leads(ctx, sw.target.Address)
-	})
-	if err != nil {
-		return sw.undo(ctx, fmt.Errorf("node %d does not lead, this node stays with node %d: %w",
-			sw.target.ID, sw.before.Leader, err))
+	err := sw.meet(ctx)
+	if err == nil {
+		err = sw.prepare(ctx, func(ctx context.Context) (bool, error) {
+			return sw.leads(ctx, sw.target.Address)
+		})
 	}
-	return nil
+	if err == nil || !sw.oldLeaderAnswers(ctx) {
+		return nil
+	}
+	return sw.undo(ctx, fmt.Errorf("node %d does not lead, this node stays with node %d: %w",
+		sw.target.ID, sw.before.Leader, err))
 }
 
 // awaitReplica waits until this node's Redis is in sync. If the target does not

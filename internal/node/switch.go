@@ -12,6 +12,7 @@ import (
 	"cluster-agent/internal/cluster"
 	"cluster-agent/internal/host"
 	"cluster-agent/vpn"
+	"cluster-agent/vpn/netdev"
 	"cluster-agent/worker/redisq"
 )
 
@@ -128,13 +129,29 @@ func (sw *switching) prepare(ctx context.Context, ready func(context.Context) (b
 			sw.machine.Log.Warnf("prepare the VPN for node %d as leader: %v", sw.target.ID, err)
 		}
 		done, err := ready(ctx)
-		if done || ctx.Err() != nil {
-			return errors.Join(err, ctx.Err())
+		if done {
+			return nil
 		}
 		if !pause(ctx, prepareInterval) {
-			return errors.Join(err, ctx.Err())
+			return errors.Join(ctx.Err(), err)
 		}
 	}
+}
+
+// meet waits for the handshake with the target. WireGuard repeats a lost one
+// only after five seconds; this does not wait for that.
+func (sw *switching) meet(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, sw.Wait)
+	defer cancel()
+	device, err := netdev.Open(host.WireGuardInterface)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", host.WireGuardInterface, err)
+	}
+	_, err = sw.machine.reconcile(ctx, given(sw.records(sw.before.Leader, sw.target.ID)))
+	if err == nil {
+		err = vpn.WaitHandshake(ctx, device, sw.target.PublicKey, time.Now().Add(-vpn.HandshakeFresh))
+	}
+	return errors.Join(err, device.Close())
 }
 
 // undo takes the preparation back, since the switch does not come about.

@@ -6,10 +6,10 @@ import "strconv"
 func (w *walker) checkArray(r *arrayRule, array []any, found *outcome) {
 	w.checkItems(r, array, found)
 	if r.fewest != nil && len(array) < *r.fewest {
-		w.report(found, "array_min_items", array, "Must have at least ", strconv.Itoa(*r.fewest), " items")
+		w.report(found, "array_min_items", array, "Number of items must be at least ", strconv.Itoa(*r.fewest))
 	}
 	if r.most != nil && len(array) > *r.most {
-		w.report(found, "array_max_items", array, "Must have at most ", strconv.Itoa(*r.most), " items")
+		w.report(found, "array_max_items", array, "Number of items must be at most ", strconv.Itoa(*r.most))
 	}
 	if r.unique {
 		w.checkUnique(array, found)
@@ -32,7 +32,7 @@ func (w *walker) checkItems(r *arrayRule, array []any, found *outcome) {
 		}
 	}
 	if r.closed && len(array) > len(r.tuple) {
-		w.report(found, "array_no_additional_items", array, "Must have no more than ", strconv.Itoa(len(r.tuple)), " items")
+		w.report(found, "array_no_additional_items", array, "Number of items must be at most ", strconv.Itoa(len(r.tuple)))
 	}
 }
 

@@ -7,10 +7,10 @@ import (
 // checkObject applies a rule to an object and its members.
 func (w *walker) checkObject(r *objectRule, object map[string]any, found *outcome) {
 	if r.fewest != nil && len(object) < *r.fewest {
-		w.report(found, "array_min_properties", object, "Must have at least ", strconv.Itoa(*r.fewest), " properties")
+		w.report(found, "array_min_properties", object, "Number of properties must be at least ", strconv.Itoa(*r.fewest))
 	}
 	if r.most != nil && len(object) > *r.most {
-		w.report(found, "array_max_properties", object, "Must have at most ", strconv.Itoa(*r.most), " properties")
+		w.report(found, "array_max_properties", object, "Number of properties must be at most ", strconv.Itoa(*r.most))
 	}
 	for _, name := range r.required {
 		if _, ok := object[name]; ok {

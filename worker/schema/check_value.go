@@ -30,10 +30,10 @@ func (w *walker) checkLiterals(r *rule, value any, found *outcome) {
 // checkText applies a rule to a string.
 func (w *walker) checkText(r *rule, text string, found *outcome) {
 	if r.text.fewest != nil && utf8.RuneCountInString(text) < *r.text.fewest {
-		w.report(found, "string_gte", text, "Must have at least ", strconv.Itoa(*r.text.fewest), " characters")
+		w.report(found, "string_gte", text, "Length must be at least ", strconv.Itoa(*r.text.fewest))
 	}
 	if r.text.most != nil && utf8.RuneCountInString(text) > *r.text.most {
-		w.report(found, "string_lte", text, "Must have at most ", strconv.Itoa(*r.text.most), " characters")
+		w.report(found, "string_lte", text, "Length must be at most ", strconv.Itoa(*r.text.most))
 	}
 	if r.text.pattern != nil && !r.text.pattern.MatchString(text) {
 		w.report(found, "pattern", text, "Must match the pattern ", r.text.pattern.String())

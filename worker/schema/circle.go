@@ -40,8 +40,9 @@ func (s circleSearch) found(from *rule) bool {
 		return true
 	case finished:
 		return false
+	case unvisited:
+		s.state[from] = underway
 	}
-	s.state[from] = underway
 	if slices.ContainsFunc(from.sameValue(), s.found) {
 		return true
 	}
@@ -51,10 +52,8 @@ func (s circleSearch) found(from *rule) bool {
 
 // sameValue lists the rules that a rule applies to the value it is itself applied to.
 func (r *rule) sameValue() []*rule {
-	rules := []*rule{r.ref, r.not, r.when, r.then, r.otherwise}
-	rules = append(rules, r.allOf...)
-	rules = append(rules, r.anyOf...)
-	rules = append(rules, r.oneOf...)
+	single := []*rule{r.ref, r.not, r.when, r.then, r.otherwise}
+	rules := slices.Concat(single, r.allOf, r.anyOf, r.oneOf)
 	for _, dependency := range r.object.dependencies {
 		rules = append(rules, dependency.rule)
 	}

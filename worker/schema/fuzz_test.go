@@ -18,8 +18,7 @@ func FuzzValidate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, source, document []byte) {
 		schema, err := Compile("fuzz.json", source)
 		if err != nil {
-			var compileError *CompileError
-			if !errors.As(err, &compileError) {
+			if _, ok := errors.AsType[*CompileError](err); !ok {
 				t.Fatalf("not a CompileError: %v", err)
 			}
 			return
@@ -34,16 +33,16 @@ func FuzzValidate(f *testing.F) {
 		if _, err := json.Marshal(violations); err != nil {
 			t.Fatalf("violations have no JSON: %v", err)
 		}
-		if want, comparable := engineVerdict(t, source, document); comparable && want != (violations == nil) {
-			t.Fatalf("the engine says valid=%v, found %s", want, Summary(violations))
+		if want, asked := engineVerdict(t, source, document); asked && want != (violations == nil) {
+			t.Fatalf("the engine says valid=%v, found %s", want, summary(violations))
 		}
 	})
 }
 
-// engineVerdict asks the engine alone. Not comparable are formats, which the
+// engineVerdict asks the engine alone. Not to be compared are formats, which the
 // contract widens to numbers; a const beside a $ref, which the engine looks at
 // though draft-07 says not to; and numbers on which the engine panics.
-func engineVerdict(t *testing.T, source, document []byte) (valid, comparable bool) {
+func engineVerdict(t *testing.T, source, document []byte) (valid, asked bool) {
 	t.Helper()
 	doc, err := decode(source)
 	if err != nil {

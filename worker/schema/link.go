@@ -19,15 +19,20 @@ type refuser struct{}
 // Load refuses every URL.
 func (refuser) Load(string) (any, error) { return nil, errNoLoading }
 
-// link has the engine read, check and resolve a decoded schema.
+// link has the engine read, check and resolve a decoded schema. A panic of the
+// engine is an error of that schema: no file in a directory of actions may end
+// the agent.
 func link(name string, doc any, shared []Document) (linked *jsonschema.Schema, err error) {
-	// The engine panics on some schemas nobody writes on purpose, such as
-	// numbers beyond its range in a shared document.
 	defer func() {
 		if cause := recover(); cause != nil {
 			linked, err = nil, fmt.Errorf("read schema: %v", cause)
 		}
 	}()
+	return compile(name, doc, shared)
+}
+
+// compile hands all documents to the engine and has it compile the first.
+func compile(name string, doc any, shared []Document) (*jsonschema.Schema, error) {
 	compiler := newCompiler()
 	for _, document := range shared {
 		if err := addShared(compiler, document); err != nil {
@@ -38,7 +43,7 @@ func link(name string, doc any, shared []Document) (linked *jsonschema.Schema, e
 	if err := add(compiler, base, doc); err != nil {
 		return nil, err
 	}
-	linked, err = compiler.Compile(base)
+	linked, err := compiler.Compile(base)
 	if err != nil {
 		return nil, oneLine(err)
 	}
@@ -62,13 +67,18 @@ func addShared(compiler *jsonschema.Compiler, document Document) error {
 	if err != nil {
 		return err
 	}
-	at := location(document.Name)
+	at, err := url.Parse(location(document.Name))
+	if err != nil {
+		return err
+	}
 	if object, ok := doc.(map[string]any); ok {
-		if id, ok := object["$id"].(string); ok && id != "" {
-			at = id
+		if id, ok := object["$id"].(string); ok {
+			if at, err = at.Parse(id); err != nil {
+				return err
+			}
 		}
 	}
-	return add(compiler, at, doc)
+	return add(compiler, at.String(), doc)
 }
 
 // add hands one document, tidied, to the engine.

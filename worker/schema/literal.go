@@ -24,7 +24,8 @@ func newLiteral(value any) literal {
 
 // appendKey appends a text that equal JSON values, and only those, have in
 // common: the order of an object's members and the spelling of numbers, 1 or
-// 1.0, do not count.
+// 1.0, do not count. Numbers count to the last digit: as float64, two long
+// identifiers that differ would be the same.
 func appendKey(key []byte, value any) []byte {
 	switch value := value.(type) {
 	case nil:

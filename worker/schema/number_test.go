@@ -77,7 +77,7 @@ func TestNumbersBeyondBounds(t *testing.T) {
 			got = strings.TrimPrefix(violations[0].Error, "(root)_")
 		}
 		if got != c.want || len(violations) > 1 {
-			t.Errorf("%s on %.30s: got %.100s, want %q", c.schema, c.number, Summary(violations), c.want)
+			t.Errorf("%s on %.30s: got %.100s, want %q", c.schema, c.number, summary(violations), c.want)
 		}
 	}
 }

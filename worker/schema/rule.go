@@ -23,8 +23,8 @@ type rule struct {
 	array  arrayRule
 	text   textRule
 	number numberRule
-	format format // nil: none, or one that is not checked
-	// The name of the format, for messages.
+
+	format     format // nil: none, or one that is not checked
 	formatName string
 }
 

@@ -27,27 +27,36 @@ func mustValidate(tb testing.TB, schema *Schema, document string) []Violation {
 	return violations
 }
 
+// summary puts violations in one line.
+func summary(violations []Violation) string {
+	texts := make([]string, len(violations))
+	for i, violation := range violations {
+		texts[i] = violation.String()
+	}
+	return strings.Join(texts, "; ")
+}
+
 // The texts of the first cases are those that other agents put into `error`.
-func TestSummary(t *testing.T) {
+func TestTexts(t *testing.T) {
 	t.Parallel()
 	cases := []struct{ schema, input, want string }{
 		{
 			`{"type":"object","required":["n"],"properties":{"n":{"type":"integer"}}}`, `{"n":"x"}`,
-			"Validation errors: [n: Invalid type. Expected: integer, given: string]",
+			"n: Invalid type. Expected: integer, given: string",
 		},
-		{`{"type":"string"}`, "17\n", "Validation errors: [(root): Invalid type. Expected: string, given: integer]"},
-		{`{"type":["string","null"]}`, "1.5", "Validation errors: [(root): Invalid type. Expected: null or string, given: number]"},
+		{`{"type":"string"}`, "17\n", "(root): Invalid type. Expected: string, given: integer"},
+		{`{"type":["string","null"]}`, "1.5", "(root): Invalid type. Expected: null or string, given: number"},
 		{
 			`{"required":["a"],"minProperties":2}`, `{}`,
-			"Validation errors: [(root): Must have at least 2 properties; (root): a is required]",
+			"(root): Number of properties must be at least 2; (root): a is required",
 		},
-		{`{"minimum":0.125}`, `0`, "Validation errors: [(root): Must be at least 0.125]"},
-		{`{"maximum":1e3}`, `1001`, "Validation errors: [(root): Must be at most 1000]"},
-		{`{"maximum":1e-30}`, `1`, "Validation errors: [(root): Must be at most 1e-30]"},
-		{`{"enum":["a",1,{"b":null}]}`, `2`, `Validation errors: [(root): Must be one of "a", 1, {"b":null}]`},
+		{`{"minimum":0.125}`, `0`, "(root): Must be at least 0.125"},
+		{`{"maximum":1e3}`, `1001`, "(root): Must be at most 1000"},
+		{`{"maximum":1e-30}`, `1`, "(root): Must be at most 1e-30"},
+		{`{"enum":["a",1,{"b":null}]}`, `2`, `(root): Must be one of "a", 1, {"b":null}`},
 	}
 	for _, c := range cases {
-		if got := Summary(mustValidate(t, mustCompile(t, c.schema), c.input)); got != c.want {
+		if got := summary(mustValidate(t, mustCompile(t, c.schema), c.input)); got != c.want {
 			t.Errorf("%s on %s:\n got %s\nwant %s", c.schema, c.input, got, c.want)
 		}
 	}
@@ -125,8 +134,7 @@ func TestCompileErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := Compile("/actions/a/validate-input.json", []byte(c.source))
-			var compileError *CompileError
-			if !errors.As(err, &compileError) {
+			if _, ok := errors.AsType[*CompileError](err); !ok {
 				t.Fatalf("want a CompileError, got %v", err)
 			}
 			text := err.Error()
@@ -144,11 +152,13 @@ func TestSharedDocuments(t *testing.T) {
 		`{"$id":"http://example.com/definitions.json","definitions":{"port":{"type":"integer","maximum":65535}}}`)}
 	byName := Document{Name: "/actions/a/common.json", Source: []byte(
 		`{"definitions":{"name":{"type":"string","minLength":1}}}`)}
+	byRelativeID := Document{Name: "/actions/a/old.json", Source: []byte(`{"$id":"renamed.json","type":"null"}`)}
 	schema := mustCompile(t, `{"properties":{
 		"p":{"$ref":"http://example.com/definitions.json#/definitions/port"},
-		"n":{"$ref":"common.json#/definitions/name"}}}`, byID, byName)
-	got := Summary(mustValidate(t, schema, `{"p":70000,"n":""}`))
-	want := "Validation errors: [n: Must have at least 1 characters; p: Must be at most 65535]"
+		"n":{"$ref":"common.json#/definitions/name"},
+		"r":{"$ref":"renamed.json"}}}`, byID, byName, byRelativeID)
+	got := summary(mustValidate(t, schema, `{"p":70000,"n":"","r":1}`))
+	want := "n: Length must be at least 1; p: Must be at most 65535; r: Invalid type. Expected: null, given: integer"
 	if got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -166,9 +176,9 @@ func TestOrderIsStable(t *testing.T) {
 	for i := range 20 {
 		document.WriteString(`,"k` + strconv.Itoa(i) + `":` + strconv.Itoa(i))
 	}
-	first := Summary(mustValidate(t, schema, "{"+document.String()[1:]+"}"))
+	first := summary(mustValidate(t, schema, "{"+document.String()[1:]+"}"))
 	for range 20 {
-		if again := Summary(mustValidate(t, schema, "{"+document.String()[1:]+"}")); again != first {
+		if again := summary(mustValidate(t, schema, "{"+document.String()[1:]+"}")); again != first {
 			t.Fatalf("two orders:\n%s\n%s", first, again)
 		}
 	}

@@ -3,8 +3,6 @@ package schema
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 )
 
 // largestExponent bounds the numbers of a schema: their powers of ten and
@@ -123,8 +121,8 @@ func (t tidier) inside(object map[string]any) {
 	}
 	for _, keyword := range []string{"definitions", "$defs", "properties", "patternProperties", "dependencies"} {
 		if named, ok := object[keyword].(map[string]any); ok {
-			for _, name := range slices.Sorted(maps.Keys(named)) {
-				t.any(named[name])
+			for _, schema := range named {
+				t.any(schema)
 			}
 		}
 	}

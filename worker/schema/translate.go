@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -138,12 +139,4 @@ func (t *translator) additional(from any) (additional *rule, closed bool) {
 	return nil, false
 }
 
-func byLocation(a, b *jsonschema.Schema) int {
-	if a.Location < b.Location {
-		return -1
-	}
-	if a.Location > b.Location {
-		return 1
-	}
-	return 0
-}
+func byLocation(a, b *jsonschema.Schema) int { return cmp.Compare(a.Location, b.Location) }

@@ -23,16 +23,6 @@ type Violation struct {
 // String says, for people, where and what: "n: Invalid type. Expected: integer, given: string".
 func (v Violation) String() string { return v.Field + ": " + v.detail }
 
-// Summary puts violations in one line, as the error text of a task does:
-// "Validation errors: [n: …; m: …]".
-func Summary(violations []Violation) string {
-	texts := make([]string, len(violations))
-	for i, violation := range violations {
-		texts[i] = violation.String()
-	}
-	return "Validation errors: [" + strings.Join(texts, "; ") + "]"
-}
-
 // newViolation names a fault of the value at a path.
 func newViolation(path []string, name string, value any, detail string) Violation {
 	field := rootField

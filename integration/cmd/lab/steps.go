@@ -26,6 +26,7 @@ type demo struct {
 	out     *printer
 	cluster *lab.Cluster
 	took    time.Duration
+	late    error // what was not as it should be when the time for it was over
 	silence []lab.Silence
 }
 
@@ -103,18 +104,17 @@ func (d *demo) promote(ctx context.Context) error {
 	err = d.out.step(fmt.Sprintf("node 1: api-cli run promote-node, node %d is to lead", candidate), func() error {
 		return d.cluster.Promote(ctx, candidate)
 	})
-	if err == nil {
-		err = d.out.step("every node turns to the new leader", func() error {
-			ctx, cancel := context.WithTimeout(ctx, settleTime)
-			defer cancel()
-			return d.cluster.Settled(ctx)
-		})
+	if err != nil {
+		return errors.Join(err, d.stopProbes(probes))
 	}
+	d.late = d.out.step("every node turns to the new leader", func() error {
+		ctx, cancel := context.WithTimeout(ctx, settleTime)
+		defer cancel()
+		return d.cluster.Settled(ctx)
+	})
 	d.took = time.Since(began)
-	if ctx.Err() == nil {
-		awaitProbes(ctx, probes)
-	}
-	return errors.Join(err, d.stopProbes(probes))
+	awaitProbes(ctx, probes)
+	return errors.Join(ctx.Err(), d.stopProbes(probes))
 }
 
 func (d *demo) after(ctx context.Context) error {
@@ -123,6 +123,9 @@ func (d *demo) after(ctx context.Context) error {
 	d.out.line("")
 	d.out.line(fmt.Sprintf("The switch took %.2f s, from the command until every node had turned.", d.took.Seconds()))
 	d.out.line(describe(d.silence))
+	if err == nil {
+		err = d.late
+	}
 	return err
 }
 

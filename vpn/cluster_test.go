@@ -1,0 +1,42 @@
+package vpn_test
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+
+	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
+
+	"cluster-agent/vpn"
+)
+
+func TestParseNode(t *testing.T) {
+	t.Parallel()
+	good := map[string]string{
+		"public_key": key(3).String(), "ip_address": "10.5.4.3",
+		"destinations": "192.168.3.1  2001:db8::1", "endpoint": " node3.example.com:55820 ",
+	}
+	n, warnings := vpn.ParseNode(3, good)
+	want := node(3, "node3.example.com:55820", "192.168.3.1", "2001:db8::1")
+	if len(warnings) != 0 || n.PublicKey != want.PublicKey || n.Address != want.Address || n.Endpoint != want.Endpoint || !slices.Equal(n.Destinations, want.Destinations) {
+		t.Errorf("%+v, %v", n, warnings)
+	}
+
+	n, warnings = vpn.ParseNode(3, map[string]string{
+		"public_key": "rubbish", "ip_address": "10.5.4", "endpoint": "::",
+		"destinations": "192.168.3.0/24 192.168.3.1 ::ffff:192.168.3.2 0.0.0.0 127.0.0.1 224.0.0.1 fe80::1 255.255.255.255 x",
+	})
+	sameText(t, "warnings", warningTexts(warnings), `
+		node 3: public_key "rubbish": not a WireGuard key
+		node 3: ip_address "10.5.4": not an IP address
+		node 3: destination "192.168.3.0/24": not an IP address
+		node 3: destination "0.0.0.0": not the address of a machine
+		node 3: destination "127.0.0.1": not the address of a machine
+		node 3: destination "224.0.0.1": not the address of a machine
+		node 3: destination "fe80::1": not the address of a machine
+		node 3: destination "255.255.255.255": not the address of a machine
+		node 3: destination "x": not an IP address`)
+	if n.PublicKey != (wgtypes.Key{}) || n.Address.IsValid() || !slices.Equal(n.Destinations, []netip.Addr{addr("192.168.3.1"), addr("192.168.3.2")}) {
+		t.Errorf("%+v", n)
+	}
+}
