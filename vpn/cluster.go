@@ -1,7 +1,7 @@
 package vpn
 
 import (
-	"fmt"
+	"errors"
 	"net/netip"
 	"strings"
 
@@ -80,11 +80,11 @@ func ParseNode(id int, fields map[string]string) (Node, []Warning) {
 func parseDestination(text string) (netip.Addr, error) {
 	addr, err := netip.ParseAddr(text)
 	if err != nil {
-		return netip.Addr{}, fmt.Errorf("not an IP address")
+		return netip.Addr{}, errors.New("not an IP address")
 	}
 	addr = addr.Unmap()
 	if !routable(addr) {
-		return netip.Addr{}, fmt.Errorf("not the address of a machine")
+		return netip.Addr{}, errors.New("not the address of a machine")
 	}
 	return addr, nil
 }

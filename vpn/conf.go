@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 )
@@ -114,7 +115,7 @@ func (c *Conf) SetAddress(address netip.Addr, network netip.Prefix) {
 }
 
 func (c Conf) addresses() []string {
-	var all []string
+	all := make([]string, 0, 1)
 	for _, value := range c.Interface("Address") {
 		all = append(all, splitList(value)...)
 	}
@@ -134,7 +135,7 @@ func parseAddress(text string) (netip.Prefix, error) {
 }
 
 func splitList(value string) []string {
-	return strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })
+	return strings.FieldsFunc(value, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 }
 
 // find returns the index of the first section with a name in lower case, or -1.

@@ -13,7 +13,7 @@ import (
 // PostUp lines stay as they are.
 func (c *Conf) SetUnrouted(prefixes []netip.Prefix) {
 	s := c.interfaceSection()
-	var want []string
+	want := make([]string, 0, len(prefixes))
 	for _, p := range prefixes {
 		want = append(want, fmt.Sprintf("PostUp = %s%s%s", unroutePrefix, p, unrouteSuffix))
 	}

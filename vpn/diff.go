@@ -1,6 +1,7 @@
 package vpn
 
 import (
+	"bytes"
 	"cmp"
 	"net/netip"
 	"slices"
@@ -66,10 +67,7 @@ func coversEndpoint(r Route, want Desired) bool {
 // which take what they gain from the others (peers that are there before new
 // ones), then those that go.
 func diffPeers(have State, want Desired) []PeerChange {
-	peers := make(map[wgtypes.Key]Peer, len(have.Peers))
-	for _, p := range have.Peers {
-		peers[p.Key] = p
-	}
+	peers := peersByKey(have)
 	gained := gainedIPs(peers, want)
 	wanted := make(Keys, len(want.Peers))
 	var changes []PeerChange
@@ -143,7 +141,7 @@ func removals(have State, want Desired, wanted Keys) []PeerChange {
 			changes = append(changes, PeerChange{Key: p.Key, Do: RemovePeer})
 		}
 	}
-	slices.SortFunc(changes, func(a, b PeerChange) int { return cmp.Compare(a.Key.String(), b.Key.String()) })
+	slices.SortFunc(changes, func(a, b PeerChange) int { return bytes.Compare(a.Key[:], b.Key[:]) })
 	return changes
 }
 

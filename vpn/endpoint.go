@@ -39,7 +39,7 @@ func ParseEndpoint(text string) (Endpoint, error) {
 // splitEndpoint splits at the last colon, after having made sure that it does
 // not belong to an unbracketed IPv6 address.
 func splitEndpoint(text string) (host, port string, err error) {
-	if addr, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+	if addr, notAddr := netip.ParseAddr(strings.Trim(text, "[]")); notAddr == nil {
 		if addr.Is6() && !strings.HasPrefix(text, "[") {
 			return "", "", errors.New("missing port (IPv6 addresses are written [address]:port)")
 		}
@@ -47,8 +47,7 @@ func splitEndpoint(text string) (host, port string, err error) {
 	}
 	host, port, err = net.SplitHostPort(text)
 	if err != nil {
-		var addrErr *net.AddrError
-		if errors.As(err, &addrErr) {
+		if addrErr, ok := errors.AsType[*net.AddrError](err); ok {
 			return "", "", errors.New(strings.TrimSuffix(addrErr.Err, " in address"))
 		}
 		return "", "", fmt.Errorf("split host and port: %w", err)

@@ -24,7 +24,7 @@ func addrPort(text string) netip.AddrPort { return netip.MustParseAddrPort(text)
 func key(n int) wgtypes.Key               { return vpntest.Key(n) }
 
 func prefixes(texts ...string) []netip.Prefix {
-	var out []netip.Prefix
+	out := make([]netip.Prefix, 0, len(texts))
 	for _, text := range texts {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
@@ -71,7 +71,7 @@ func peer(n int, ips ...string) vpn.Peer {
 }
 
 func routes(texts ...string) []vpn.Route {
-	var out []vpn.Route
+	out := make([]vpn.Route, 0, len(texts))
 	for _, dst := range prefixes(texts...) {
 		out = append(out, vpn.Route{Dst: dst, Protocol: vpn.RouteProtocol, Scope: vpn.ScopeLink})
 	}
@@ -102,7 +102,7 @@ func readable(text string) string {
 }
 
 func warningTexts(warnings []vpn.Warning) string {
-	var lines []string
+	lines := make([]string, 0, len(warnings))
 	for _, w := range warnings {
 		lines = append(lines, w.String())
 	}

@@ -80,7 +80,8 @@ type RouteChange struct {
 
 // Empty says whether there is nothing to do.
 func (p Plan) Empty() bool {
-	return len(p.Lines()) == 0
+	return !p.LinkUp && !p.Address.IsValid() &&
+		len(p.Freed)+len(p.Peers)+len(p.Routes)+len(p.Stale) == 0
 }
 
 // String gives one change a line, in the order of application.

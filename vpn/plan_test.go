@@ -20,7 +20,7 @@ type planCase struct {
 }
 
 func (c planCase) run(t *testing.T) {
-	t.Parallel()
+	t.Helper()
 	have := hostOf(c.cluster.Self)
 	if c.have != nil {
 		c.have(&have)
@@ -78,7 +78,7 @@ func TestPlanOfRoles(t *testing.T) {
 		{
 			name:    "candidate knows every node before it leads",
 			cluster: with(star(3), func(c *vpn.Cluster) { c.Candidate = 3 }),
-			have:    workerOf(1, "10.5.4.1", "10.5.4.2", "10.5.4.4", "192.168.2.10", "192.168.4.10", "2001:db8:2::10"),
+			have:    workerOf("10.5.4.1", "10.5.4.2", "10.5.4.4", "192.168.2.10", "192.168.4.10", "2001:db8:2::10"),
 			plan: `
 				peer add node 2 key2: keepalive 25s
 				peer add node 4 key4: keepalive 25s`,
@@ -86,7 +86,7 @@ func TestPlanOfRoles(t *testing.T) {
 		{
 			name:    "worker knows the candidate before it leads",
 			cluster: with(star(4), func(c *vpn.Cluster) { c.Candidate = 3 }),
-			have:    workerOf(1, "10.5.4.1", "10.5.4.2", "10.5.4.3", "192.168.2.10", "2001:db8:2::10"),
+			have:    workerOf("10.5.4.1", "10.5.4.2", "10.5.4.3", "192.168.2.10", "2001:db8:2::10"),
 			plan:    `peer add node 3 key3: endpoint 198.51.100.3:55820, keepalive 25s`,
 		},
 		{
@@ -103,7 +103,7 @@ func TestPlanOfRoles(t *testing.T) {
 			name:    "prepared worker turns to the new leader",
 			cluster: with(star(4), func(c *vpn.Cluster) { c.Leader = 3 }),
 			have: func(s *vpn.State) {
-				workerOf(1, "10.5.4.1", "10.5.4.2", "10.5.4.3", "192.168.2.10", "2001:db8:2::10")(s)
+				workerOf("10.5.4.1", "10.5.4.2", "10.5.4.3", "192.168.2.10", "2001:db8:2::10")(s)
 				three := peer(3)
 				three.Endpoint = addrPort("198.51.100.3:55820")
 				s.Peers = append(s.Peers, three)
@@ -123,14 +123,14 @@ func TestPlanOfRoles(t *testing.T) {
 			},
 			plan: `
 				peer set node 3 key3: allowed +10.5.4.2 +10.5.4.4 +192.168.2.10 +192.168.4.10 +2001:db8:2::10
-				peer remove key4
-				peer remove key2`,
+				peer remove key2
+				peer remove key4`,
 		},
 		{
 			name:    "new leader gives each node what the old one had",
 			cluster: with(star(3), func(c *vpn.Cluster) { c.Leader = 3 }),
 			have: func(s *vpn.State) {
-				workerOf(1, "10.5.4.1", "10.5.4.2", "10.5.4.4", "192.168.2.10", "192.168.4.10", "2001:db8:2::10")(s)
+				workerOf("10.5.4.1", "10.5.4.2", "10.5.4.4", "192.168.2.10", "192.168.4.10", "2001:db8:2::10")(s)
 				s.Peers = append(s.Peers, peer(2), peer(4))
 			},
 			plan: `
@@ -138,14 +138,17 @@ func TestPlanOfRoles(t *testing.T) {
 				peer set node 4 key4: allowed +10.5.4.4 +192.168.4.10`,
 		},
 	} {
-		t.Run(c.name, c.run)
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.run(t)
+		})
 	}
 }
 
-// workerOf gives the state one peer, whose allowed IPs are all routed.
-func workerOf(leader int, ips ...string) func(s *vpn.State) {
+// workerOf gives the state one peer, node 1, whose allowed IPs are all routed.
+func workerOf(ips ...string) func(s *vpn.State) {
 	return func(s *vpn.State) {
-		p := peer(leader, ips...)
+		p := peer(1, ips...)
 		p.Endpoint = addrPort("198.51.100.1:55820")
 		s.Peers, s.Routes = []vpn.Peer{p}, routes(ips...)
 	}
@@ -214,12 +217,12 @@ func TestPlanOfBadRecords(t *testing.T) {
 		},
 		{
 			name: "no record of this node", cluster: with(star(9), func(*vpn.Cluster) {}),
-			have:     func(s *vpn.State) { workerOf(1, "10.5.4.1")(s) },
+			have:     func(s *vpn.State) { workerOf("10.5.4.1")(s) },
 			warnings: `node 9: this node has no record in the cluster: nothing is changed`,
 		},
 		{
 			name: "no record of the leader", cluster: with(star(2), func(c *vpn.Cluster) { c.Leader = 7 }),
-			have:     workerOf(1, "10.5.4.1"),
+			have:     workerOf("10.5.4.1"),
 			warnings: `node 7: the leader has no usable record: nothing is changed`,
 		},
 		{
@@ -236,7 +239,10 @@ func TestPlanOfBadRecords(t *testing.T) {
 		},
 		{name: "no cluster yet", cluster: vpn.Cluster{Self: 1, Leader: 1}},
 	} {
-		t.Run(c.name, c.run)
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.run(t)
+		})
 	}
 }
 
@@ -293,7 +299,7 @@ func TestPlanOfAddresses(t *testing.T) {
 			name: "an address that was in the tunnel becomes the endpoint", cluster: with(star(2), func(c *vpn.Cluster) {
 				c.Nodes = []vpn.Node{node(1, "192.168.4.10:55820"), node(2, ""), node(4, "", "192.168.4.10")}
 			}),
-			have: workerOf(1, "10.5.4.1", "10.5.4.4", "192.168.4.10"),
+			have: workerOf("10.5.4.1", "10.5.4.4", "192.168.4.10"),
 			plan: `
 				route remove 192.168.4.10
 				peer set node 1 key1: endpoint 192.168.4.10:55820 (was 198.51.100.1:55820), allowed -192.168.4.10`,
@@ -342,7 +348,7 @@ func TestPlanOfAddresses(t *testing.T) {
 		{
 			name: "a network routed at once becomes single addresses", cluster: with(star(2), func(c *vpn.Cluster) { c.Nodes = c.Nodes[:3] }),
 			have: func(s *vpn.State) {
-				workerOf(1, "10.5.4.0/24")(s)
+				workerOf("10.5.4.0/24")(s)
 				s.Routes = quickRoutes("10.5.4.0/24")
 			},
 			plan: `
@@ -352,6 +358,9 @@ func TestPlanOfAddresses(t *testing.T) {
 				route remove 10.5.4.0/24 proto 3`,
 		},
 	} {
-		t.Run(c.name, c.run)
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.run(t)
+		})
 	}
 }

@@ -30,7 +30,8 @@ type Reconciler struct {
 	// PrivateKey reads the node's key, for a file that has none; nil: the file
 	// must have it.
 	PrivateKey func() (wgtypes.Key, error)
-	// Up brings up an interface that does not exist, as wg-quick up does.
+	// Up brings up an interface that does not exist, as wg-quick up does; nil:
+	// that it does not exist is an error.
 	Up func(ctx context.Context) error
 }
 
@@ -154,6 +155,10 @@ func (r *run) decide(found Resolved) bool {
 
 // bringUp makes the interface exist.
 func (r *run) bringUp(ctx context.Context) bool {
+	if r.Up == nil {
+		r.errs = append(r.errs, errors.New("the VPN interface does not exist"))
+		return false
+	}
 	err := r.Up(ctx)
 	r.report.Upped = err == nil
 	if r.fail("bring up the VPN interface", err) || !r.readState(ctx) {

@@ -82,7 +82,7 @@ func (r *run) setPeers(conf *Conf, learnt bool) {
 	for _, dst := range r.want.Routes {
 		routed[dst] = true
 	}
-	var peers []ConfPeer
+	peers := make([]ConfPeer, 0, len(r.want.Peers))
 	var unrouted []netip.Prefix
 	for _, w := range r.want.Peers {
 		p := ConfPeer{Node: w.Node, Key: w.Key, AllowedIPs: w.AllowedIPs, Keepalive: w.Keepalive, Endpoint: w.Configured}

@@ -286,7 +286,7 @@ func TestWaitHandshake(t *testing.T) {
 		renewals int
 		took     time.Duration
 	}{
-		{name: "renewed until it answers", peer: vpn.Peer{Key: key(3), Endpoint: addrPort("198.51.100.3:1")}, answers: 2, renewals: 2, took: 950 * time.Millisecond},
+		{name: "renewed until it answers", peer: vpn.Peer{Key: key(3), Endpoint: addrPort("198.51.100.3:1")}, answers: 2, renewals: 2, took: 980 * time.Millisecond},
 		{name: "a peer with traffic is left alone", peer: peer(3, "10.5.4.3"), answers: -1, took: 10 * time.Second},
 		{name: "never", peer: vpn.Peer{Key: key(3), Endpoint: addrPort("198.51.100.3:1")}, answers: -1, renewals: 6, took: 10 * time.Second},
 	} {

@@ -3,6 +3,7 @@ package vpn
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -40,17 +41,21 @@ const (
 func Resolve(ctx context.Context, r Resolver, c Cluster, now State) (Resolved, []Warning) {
 	wanted, warnings := endpointsToResolve(c)
 	answers, failures := lookupAll(ctx, r, wanted)
+	peers := peersByKey(now)
 	resolved := make(Resolved, len(wanted))
-	for id, endpoint := range wanted {
-		if err := failures[endpoint.Host]; err != nil {
-			warnings = append(warnings, warnf(id, "endpoint %q: %v", nodeEndpoint(c, id), err))
+	for _, n := range c.Nodes {
+		endpoint, ok := wanted[n.ID]
+		if !ok {
 			continue
 		}
-		res, err := choose(endpoint, answers[endpoint.Host], c, now, id)
-		if err != nil {
-			warnings = append(warnings, warnf(id, "endpoint %q: %v", nodeEndpoint(c, id), err))
+		err := failures[endpoint.Host]
+		if err == nil {
+			inUse := peers[n.PublicKey].Endpoint.Addr()
+			resolved[n.ID], err = choose(endpoint, answers[endpoint.Host], inUse, c.Network, now)
 		}
-		resolved[id] = res
+		if err != nil {
+			warnings = append(warnings, warnf(n.ID, "endpoint %q: %v", n.Endpoint, err))
+		}
 	}
 	return resolved, sortWarnings(warnings)
 }
@@ -81,11 +86,6 @@ func endpointsToResolve(c Cluster) (map[int]Endpoint, []Warning) {
 // preparation of a switch.
 func (c Cluster) isPeer(id int) bool {
 	return id != c.Self && (c.Self == c.Leader || c.Self == c.Candidate || id == c.Leader || id == c.Candidate)
-}
-
-func nodeEndpoint(c Cluster, id int) string {
-	n, _ := c.Node(id)
-	return n.Endpoint
 }
 
 // lookupAll looks up the names among endpoints, each once. A failure is kept by
@@ -135,27 +135,25 @@ func lookup(ctx context.Context, r Resolver, host string) ([]netip.Addr, error) 
 		}
 	}
 	if len(usable) == 0 {
-		return nil, fmt.Errorf("look up name: no address")
+		return nil, errors.New("look up name: no address")
 	}
 	return usable, nil
 }
 
-// choose picks one address for the endpoint of node id. Answers inside the
+// choose picks one address for an endpoint. Answers inside the
 // cluster network are no way to a peer, since the tunnel cannot carry itself.
 // The address in use stays if it is among the answers, whatever their order:
 // name servers rotate them. Otherwise a family this host has comes first, IPv4
 // before IPv6.
-func choose(e Endpoint, answers []netip.Addr, c Cluster, now State, id int) (Resolution, error) {
+func choose(e Endpoint, answers []netip.Addr, inUse netip.Addr, network netip.Prefix, now State) (Resolution, error) {
 	res := Resolution{Answers: answers}
-	outside := slices.DeleteFunc(slices.Clone(answers), c.Network.Contains)
+	outside := slices.DeleteFunc(slices.Clone(answers), network.Contains)
 	if len(outside) == 0 {
-		return Resolution{}, fmt.Errorf("address inside the cluster network %v", c.Network)
+		return Resolution{}, fmt.Errorf("address inside the cluster network %v", network)
 	}
-	if n, ok := c.Node(id); ok {
-		if p, ok := now.Peer(n.PublicKey); ok && slices.Contains(outside, p.Endpoint.Addr()) {
-			res.Endpoint = netip.AddrPortFrom(p.Endpoint.Addr(), e.Port)
-			return res, nil
-		}
+	if slices.Contains(outside, inUse) {
+		res.Endpoint = netip.AddrPortFrom(inUse, e.Port)
+		return res, nil
 	}
 	slices.SortFunc(outside, func(a, b netip.Addr) int {
 		return cmp.Or(cmp.Compare(rank(a, now), rank(b, now)), a.Compare(b))

@@ -38,8 +38,8 @@ type Peer struct {
 // Route is a route through the interface.
 type Route struct {
 	Dst      netip.Prefix
-	Protocol int // who made it, as in /etc/iproute2/rt_protos
-	Scope    int // rtnetlink's scope; 253 is link
+	Protocol int   // who made it, as in /etc/iproute2/rt_protos
+	Scope    uint8 // rtnetlink's scope; 253 is link
 	Metric   int
 }
 
@@ -73,6 +73,14 @@ func (s State) Peer(key wgtypes.Key) (Peer, bool) {
 		}
 	}
 	return Peer{}, false
+}
+
+func peersByKey(s State) map[wgtypes.Key]Peer {
+	peers := make(map[wgtypes.Key]Peer, len(s.Peers))
+	for _, p := range s.Peers {
+		peers[p.Key] = p
+	}
+	return peers
 }
 
 // HasNetwork says whether the host has an address besides those of loopback

@@ -55,9 +55,10 @@ type wanter struct {
 	now   State
 	found Resolved
 
-	nodes     []Node             // usable records, by id
-	owner     map[netip.Addr]int // the node each address belongs to
-	endpoints map[netip.Addr]int // where peers are, and whose endpoint it is; 0: a peer that is not ours
+	peers     map[wgtypes.Key]Peer // as the kernel has them
+	nodes     []Node               // usable records, by id
+	owner     map[netip.Addr]int   // the node each address belongs to
+	endpoints map[netip.Addr]int   // where peers are, and whose endpoint it is; 0: a peer that is not ours
 	foreign   map[netip.Prefix]wgtypes.Key
 
 	desired  Desired
@@ -66,6 +67,7 @@ type wanter struct {
 
 func newWanter(c Cluster, mem Memory, now State, found Resolved) *wanter {
 	w := &wanter{c: c, mem: mem, now: now, found: found}
+	w.peers = peersByKey(now)
 	w.nodes = w.usableNodes()
 	w.foreign = w.foreignIPs()
 	return w

@@ -71,7 +71,7 @@ func (r *run) step(ctx context.Context, i int, step Step) outcome {
 	err := r.guarded(ctx, step)
 	if isSkip(err) {
 		r.log.Warnf("%s: Action %s skipped step %s: %v", r.subject, r.action.Name, step.Name, err)
-		r.explain(fmt.Errorf("Action %s skipped step %s: %w", r.action.Name, step.Name, err)) //nolint:revive,staticcheck // the protocol gives the text
+		r.explain(fmt.Errorf("Action %s skipped step %s: %w", r.action.Name, step.Name, err))
 		err = nil
 	}
 	end := r.judge(ctx, err)

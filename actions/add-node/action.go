@@ -1,4 +1,5 @@
-// Package addnode, run on the leader, makes a node known to the cluster.
+// Package addnode is the action add-node: run on the leader, it makes a node known to
+// the cluster.
 //
 //	input   {"node_pwh":SHA256HEX,"public_key":KEY,"endpoint":"" or "host:port","core_version"?:STR,"flags"?:[STR]}
 //	output  {"node_id","ip_address","network","leader_public_key","leader_ip_address","leader_endpoint","leader_core_version"}

@@ -32,16 +32,20 @@ func (s steps) records(ctx context.Context, c *worker.Call) error {
 	}
 	first := vpn.Node{ID: firstNode, PublicKey: key.PublicKey(), Address: address, Endpoint: in.Endpoint}
 	err = s.machine.Redis(func(store *cluster.Store) error {
-		if err := store.Create(ctx, in.Network, first, uuid.NewString()); err != nil {
-			return err
-		}
-		if err := store.ShareACLs(ctx); err != nil {
-			return err
-		}
-		return store.Persist(ctx)
+		return s.write(ctx, store, in.Network, first)
 	})
 	if err != nil {
 		return err
 	}
 	return c.Reply(map[string]string{"ip_address": address.String()})
+}
+
+func (s steps) write(ctx context.Context, store *cluster.Store, network string, first vpn.Node) error {
+	if err := store.Create(ctx, network, first, uuid.NewString()); err != nil {
+		return err
+	}
+	if err := store.ShareACLs(ctx); err != nil {
+		return err
+	}
+	return store.Persist(ctx)
 }

@@ -1,4 +1,5 @@
-// Package joinnode, run on the node itself, makes it a worker of a cluster. Its
+// Package joinnode is the action join-node: run on the node itself, it makes it a
+// worker of a cluster. Its
 // input is the output of add-node; it has no output.
 //
 // What the node's Redis held is replaced by the cluster's data, the record of

@@ -1,4 +1,5 @@
-// Package promotenode, run on the leader, makes a worker the leader.
+// Package promotenode is the action promote-node: run on the leader, it makes a
+// worker the leader.
 //
 //	input   {"node_id":N,"endpoint_address":HOST,"endpoint_port":PORT,"endpoint_validation"?:BOOL}
 //	output  none

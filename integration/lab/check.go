@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 )
 
 // keepalive is what every link of the cluster has, in seconds.
@@ -16,16 +17,30 @@ const keepalive = 25
 type Expect struct {
 	Network  netip.Prefix
 	Leader   int
-	Members  []int
-	Endpoint string // the leader's, as workers have it
+	Members  []int          // as Redis has to know them
+	On       []int          // those that are on, and have to answer
+	Keys     map[string]int // the members by their public keys
+	Endpoint string         // the leader's, as workers have it
 }
 
 // Expect is what the cluster should be now.
 func (c *Cluster) Expect() Expect {
 	return Expect{
-		Network: c.Network, Leader: c.Leader, Members: c.Members,
+		Network: c.Network, Leader: c.Leader, Members: c.Members, On: c.On(), Keys: c.keys(),
 		Endpoint: c.Lab.Node(c.Leader).Endpoint(),
 	}
+}
+
+// keys reads the members' public keys. One that cannot be read shows as a peer that
+// nobody knows.
+func (c *Cluster) keys() map[string]int {
+	keys := map[string]int{}
+	for _, id := range c.Members {
+		if key, err := c.Lab.Node(id).ReadFile("/etc/nethserver/wg0.pub"); err == nil {
+			keys[strings.TrimSpace(key)] = id
+		}
+	}
+	return keys
 }
 
 func (e Expect) address(node int) string {
@@ -35,13 +50,9 @@ func (e Expect) address(node int) string {
 // Check compares what the nodes say with what is expected. Each difference is a sentence;
 // none means that all is well.
 func (e Expect) Check(views []View) []string {
-	keys := map[string]int{}
-	for _, v := range views {
-		keys[v.Device.Key] = v.Node
-	}
 	var found []string
 	for _, v := range views {
-		all := slices.Concat(v.Errors, e.checkRedis(v), e.checkFiles(v), e.checkVPN(v, keys))
+		all := slices.Concat(v.Errors, e.checkRedis(v), e.checkFiles(v), e.checkVPN(v))
 		for _, f := range all {
 			found = append(found, fmt.Sprintf("node %d: %s", v.Node, f))
 		}
@@ -78,8 +89,10 @@ func (e Expect) checkRedis(v View) []string {
 		return append(f, "its Redis is a replica of "+v.Role.Host+", not a master")
 	}
 	want := make([]string, 0, len(e.Members))
-	for _, m := range e.others(e.Leader) {
-		want = append(want, e.address(m))
+	for _, m := range e.On {
+		if m != e.Leader {
+			want = append(want, e.address(m))
+		}
 	}
 	got := slices.Sorted(slices.Values(v.Role.Replicas))
 	f.want("the list of its replicas", strings.Join(got, " "), strings.Join(slices.Sorted(slices.Values(want)), " "))
@@ -102,17 +115,18 @@ func (e Expect) others(node int) []int {
 }
 
 // checkVPN checks wg0 and, the same way, wg0.conf.
-func (e Expect) checkVPN(v View, keys map[string]int) []string {
-	f := e.checkPeers("wg0", v, v.Device, keys)
-	return append(f, e.checkPeers("wg0.conf", v, v.Conf, keys)...)
+func (e Expect) checkVPN(v View) []string {
+	var f findings
+	f.want("the node with the key of wg0", fmt.Sprint(e.Keys[v.Device.Key]), fmt.Sprint(v.Node))
+	return slices.Concat(f, e.checkPeers("wg0", v, v.Device), e.checkPeers("wg0.conf", v, v.Conf))
 }
 
-func (e Expect) checkPeers(where string, v View, d Device, keys map[string]int) []string {
+func (e Expect) checkPeers(where string, v View, d Device) []string {
 	var f findings
 	f.want("the port of "+where, fmt.Sprint(d.Port), fmt.Sprint(WireGuardPort))
 	var got []int
 	for _, p := range d.Peers {
-		node := keys[p.Key]
+		node := e.Keys[p.Key]
 		got = append(got, node)
 		name := fmt.Sprintf("peer %d of %s", node, where)
 		f.want("AllowedIPs of "+name, strings.Join(p.AllowedIPs, " "), strings.Join(e.allowed(v.Node, node), " "))
@@ -151,10 +165,38 @@ func (c *Cluster) Findings(ctx context.Context) []string {
 // Settled waits until every member is as expected. When time runs out, the error says
 // what is not.
 func (c *Cluster) Settled(ctx context.Context) error {
-	return Until(ctx, 2*pollInterval, func(ctx context.Context) error {
-		if found := c.Findings(ctx); len(found) > 0 {
-			return errors.New(strings.Join(found, "\n"))
-		}
+	e := c.Expect()
+	err := Until(ctx, pollInterval/2, func(ctx context.Context) error { return c.redisSettled(ctx, e) })
+	if err == nil {
+		err = Until(ctx, pollInterval, func(ctx context.Context) error { return sentences(e.Check(c.Views(ctx))) })
+	}
+	if err == nil {
 		return nil
-	})
+	}
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTime)
+	defer cancel()
+	return errors.Join(context.Cause(ctx), sentences(e.Check(c.Views(late))))
+}
+
+// lookTime is how long one look at every node may take.
+const lookTime = 5 * time.Second
+
+// redisSettled asks only Redis, by connections that stay open: looking at everything takes
+// processes, too much to do all the time beside what is being measured.
+func (c *Cluster) redisSettled(ctx context.Context, e Expect) error {
+	for _, id := range e.On {
+		v := c.Lab.Node(id).redisView(ctx)
+		if err := sentences(slices.Concat(v.Errors, e.checkRedis(v))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sentences makes an error of findings, nil if there are none.
+func sentences(found []string) error {
+	if len(found) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(found, "\n"))
 }

@@ -16,7 +16,7 @@ type Cluster struct {
 	Lab     *Lab
 	Network netip.Prefix // of the VPN
 	Leader  int          // the node that leads, as far as the administrator knows
-	Members []int        // the nodes that joined, in order
+	Members []int        // the nodes that joined, in order, on or off
 }
 
 // DefaultNetwork is the VPN's network unless one is chosen.
@@ -160,10 +160,10 @@ func (c *Cluster) SwitchLeader(ctx context.Context, on, leader int) error {
 	return err
 }
 
-// MoveTo notes who leads now, and, optionally, which nodes are left.
-func (c *Cluster) MoveTo(leader int, members ...int) {
-	c.Leader = leader
-	if len(members) > 0 {
-		c.Members = slices.Sorted(slices.Values(members))
-	}
+// MoveTo notes who leads now, after SwitchLeader ran everywhere.
+func (c *Cluster) MoveTo(leader int) { c.Leader = leader }
+
+// On are the members whose power is on, in order.
+func (c *Cluster) On() []int {
+	return slices.DeleteFunc(slices.Clone(c.Members), func(id int) bool { return !c.Lab.Node(id).IsOn() })
 }

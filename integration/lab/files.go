@@ -104,8 +104,8 @@ func makeRun(run string) error {
 func writeEtc(etc, hostname string) error {
 	hosts := "127.0.0.1\tlocalhost\n127.0.1.1\t" + hostname + "\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 	return errors.Join(
-		os.WriteFile(filepath.Join(etc, "hosts"), []byte(hosts), 0o644), //nolint:gosec // world-readable as on any machine
-		os.WriteFile(filepath.Join(etc, "hostname"), []byte(hostname+"\n"), 0o644), //nolint:gosec // as above
+		os.WriteFile(filepath.Join(etc, "hosts"), []byte(hosts), 0o644),                      //nolint:gosec // world-readable as on any machine
+		os.WriteFile(filepath.Join(etc, "hostname"), []byte(hostname+"\n"), 0o644),           //nolint:gosec // as above
 		os.WriteFile(filepath.Join(etc, "resolv.conf"), []byte("# no name server\n"), 0o644), //nolint:gosec // as above
 	)
 }

@@ -13,12 +13,13 @@ type Reach struct {
 	Err      error
 }
 
-// PingAll pings from every member to every member's VPN address, at the same time, and
+// PingAll pings from every member that is on to every such member's VPN address, at the same time, and
 // waits for each answer up to timeout. The result is ordered by From and To.
 func (c *Cluster) PingAll(ctx context.Context, timeout time.Duration) []Reach {
-	pairs := make([]*Reach, 0, len(c.Members)*len(c.Members))
-	for _, from := range c.Members {
-		for _, to := range c.Members {
+	on := c.On()
+	pairs := make([]*Reach, 0, len(on)*len(on))
+	for _, from := range on {
+		for _, to := range on {
 			pairs = append(pairs, &Reach{From: from, To: to})
 		}
 	}

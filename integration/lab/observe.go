@@ -3,7 +3,7 @@ package lab
 import (
 	"context"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 )
 
@@ -12,9 +12,9 @@ type View struct {
 	Node   int
 	Leader string // field NODE_ID of cluster/environment, by its own Redis, as anybody may read it
 	Role   Role
-	Link   string // master_link_status of INFO replication; empty for a master
-	Device Device // wg0
-	Conf   Device // wg0.conf
+	Link   string            // master_link_status of INFO replication; empty for a master
+	Device Device            // wg0
+	Conf   Device            // wg0.conf
 	Hosts  map[string]string // addresses of cluster-leader and cluster-localnode in /etc/hosts
 	IDs    map[string]string // NODE_ID in the state files of the agents cluster and node
 	Errors []string          // what could not be found out
@@ -22,14 +22,9 @@ type View struct {
 
 // View asks a node.
 func (n *Node) View(ctx context.Context) View {
-	v := View{Node: n.ID, Hosts: map[string]string{}, IDs: map[string]string{}}
+	v := n.redisView(ctx)
+	v.Hosts, v.IDs = map[string]string{}, map[string]string{}
 	var err error
-	v.Leader, err = n.PublicDB().HGet(ctx, "cluster/environment", "NODE_ID").Result()
-	v.note("its Redis does not say who leads", err)
-	v.Role, err = n.Role(ctx)
-	v.note("its Redis has no role", err)
-	v.Link, err = n.replicationLink(ctx)
-	v.note("its Redis says nothing of replication", err)
 	v.Device, err = n.WireGuard(ctx)
 	v.note("wg0 cannot be read", err)
 	v.Conf, err = n.Conf()
@@ -42,6 +37,19 @@ func (n *Node) View(ctx context.Context) View {
 		v.note("the state of its agents cannot be read", err)
 		v.IDs[agent] = lookupEnv(env, "NODE_ID")
 	}
+	return v
+}
+
+// redisView is the part of a View that Redis knows.
+func (n *Node) redisView(ctx context.Context) View {
+	v := View{Node: n.ID}
+	var err error
+	v.Leader, err = n.PublicDB().HGet(ctx, "cluster/environment", "NODE_ID").Result()
+	v.note("its Redis does not say who leads", err)
+	v.Role, err = n.Role(ctx)
+	v.note("its Redis has no role", err)
+	v.Link, err = n.replicationLink(ctx)
+	v.note("its Redis says nothing of replication", err)
 	return v
 }
 
@@ -85,28 +93,17 @@ func (n *Node) replicationLink(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// Views asks all members, at the same time.
+// Views asks all members that are on, at the same time.
 func (c *Cluster) Views(ctx context.Context) []View {
-	views := make([]View, len(c.Members))
-	indices := make([]int, len(c.Members))
-	for i := range indices {
-		indices[i] = i
+	views := make([]View, 0, len(c.Members))
+	answers := make(chan View)
+	on := c.On()
+	for _, id := range on {
+		go func() { answers <- c.Lab.Node(id).View(ctx) }()
 	}
-	// The function returns no errors: they are part of the views.
-	if err := forEach(indices, func(i int) error {
-		views[i] = c.Lab.Node(c.Members[i]).View(ctx)
-		return nil
-	}); err != nil {
-		return nil
+	for range on {
+		views = append(views, <-answers)
 	}
+	slices.SortFunc(views, func(a, b View) int { return a.Node - b.Node })
 	return views
-}
-
-// parseID reads a node id as Redis and files have it.
-func parseID(text string) int {
-	id, err := strconv.Atoi(text)
-	if err != nil {
-		return 0
-	}
-	return id
 }

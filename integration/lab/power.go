@@ -39,6 +39,9 @@ func (n *Node) PowerOff() error {
 	return errors.Join(clearDir(run), makeRun(run))
 }
 
+// IsOn says whether the node was set up or booted, and not cut off since.
+func (n *Node) IsOn() bool { return n.services[Redis].Status().Active }
+
 // kill ends the node's services and every other process in its network namespace.
 func (n *Node) kill() error {
 	all := make([]*Service, 0, len(n.services))

@@ -35,15 +35,15 @@ func (n *Node) client(user, password string) *redis.Client {
 		return c
 	}
 	c := redis.NewClient(&redis.Options{
-		Addr:             "127.0.0.1:6379",
-		Username:         user,
-		Password:         password,
-		Protocol:         2,
-		DisableIdentity:  true,
-		PoolSize:         4,
-		MaxRetries:       -1, // the lab looks again by itself, and wants to see failures
-		Dialer:           func(ctx context.Context, network, addr string) (net.Conn, error) { return n.Dial(ctx, network, addr) },
-		DialerRetries:    1,
+		Addr:                     "127.0.0.1:6379",
+		Username:                 user,
+		Password:                 password,
+		Protocol:                 2,
+		DisableIdentity:          true,
+		PoolSize:                 4,
+		MaxRetries:               -1, // the lab looks again by itself, and wants to see failures
+		Dialer:                   func(ctx context.Context, network, addr string) (net.Conn, error) { return n.Dial(ctx, network, addr) },
+		DialerRetries:            1,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})
 	n.clients[user] = c

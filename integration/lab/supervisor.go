@@ -23,9 +23,6 @@ const (
 	termGrace  = 5 * time.Second
 )
 
-
-
-
 // unit is what the supervisor knows about a service.
 type unit struct {
 	name string

@@ -16,7 +16,7 @@ import (
 // namespaces may not: they take forwarding over from the machine.
 func bootSettings() []string {
 	return []string{
-		"net.ipv4.ip_forward=1",
+		"net.ipv4.ip_forward=0",
 		"net.ipv6.conf.all.forwarding=0",
 		// Detecting duplicate addresses takes a second, in which an address cannot be used.
 		"net.ipv6.conf.all.accept_dad=0",

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -53,7 +54,7 @@ func (s *Store) handOverResult(ctx context.Context) error {
 		return err
 	}
 	if role.Master {
-		return fmt.Errorf("the replica did not catch up in time: this Redis is still the master")
+		return errors.New("the replica did not catch up in time: this Redis is still the master")
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -93,4 +94,17 @@ func (f *fakeRunner) lines() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return strings.Join(f.ran, "\n")
+}
+
+// waitFor looks until something holds that has no signal of its own.
+func waitFor(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	for !holds() {
+		select {
+		case <-deadline:
+			t.Fatalf("waited in vain for %s", what)
+		case <-time.After(time.Millisecond):
+		}
+	}
 }

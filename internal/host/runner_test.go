@@ -41,13 +41,7 @@ func TestExecDeadline(t *testing.T) {
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(out))
 	must(t, err)
-	for deadline := time.After(5 * time.Second); alive(pid); {
-		select {
-		case <-deadline:
-			t.Fatalf("process %d lives on", pid)
-		case <-time.After(time.Millisecond):
-		}
-	}
+	waitFor(t, "the end of the command's child", func() bool { return !alive(pid) })
 }
 
 // TestExecLeavesDaemons: a program that the command left behind, with its output
@@ -63,15 +57,13 @@ func TestExecLeavesDaemons(t *testing.T) {
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("took %v", took)
 	}
-	must(t, os.WriteFile(fifo, []byte("go\n"), 0o600))
-	for deadline := time.After(5 * time.Second); ; {
-		if text, readErr := os.ReadFile(said); readErr == nil && string(text) == "yes\n" {
-			return
-		}
-		select {
-		case <-deadline:
-			t.Fatal("the daemon could not write to its stderr")
-		case <-time.After(time.Millisecond):
-		}
-	}
+	file, err := os.OpenFile(fifo, os.O_RDWR, 0)
+	must(t, err)
+	_, err = file.WriteString("go\n")
+	must(t, err)
+	waitFor(t, "the daemon, which writes to its stderr", func() bool {
+		text, readErr := os.ReadFile(said)
+		return readErr == nil && string(text) == "yes\n"
+	})
+	must(t, file.Close())
 }

@@ -68,27 +68,38 @@ func TestSupervisedRequestRestart(t *testing.T) {
 	files := tempFiles(t)
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	must(t, syscall.Mkfifo(fifo, 0o600))
-	// The child ends, told to, only when someone opens the FIFO for reading.
-	script := `trap 'echo bye >"$0"; exit 1' TERM; echo ready >"$0"; while :; do sleep 0.01; done`
+	// The child ends, told to, only when someone opens the FIFO.
+	script := `trap 'echo bye >"$0"; exit 1' TERM; : >"$0.ready"; while :; do sleep 0.01; done`
 	pids := supervise(t, files, NodeAgentUnit, "sh", "-c", script, fifo)
 	old := <-pids
-	if content(t, fifo) != "ready\n" {
-		t.Fatal("child is not ready")
-	}
+	waitFor(t, "the child's trap", func() bool {
+		_, err := os.Stat(fifo + ".ready")
+		return err == nil
+	})
 	services := NewSupervised(files, Exec{})
 	must(t, services.RequestRestart(t.Context(), NodeAgentUnit))
 	if !alive(old) {
 		t.Error("the request waited for the end")
 	}
-	if content(t, fifo) != "bye\n" {
-		t.Error("the child did not get SIGTERM")
+	if said := readFIFO(t, fifo); said != "bye\n" {
+		t.Errorf("the child said %q, it did not get SIGTERM", said)
 	}
 	if fresh := <-pids; fresh == old {
 		t.Error("not restarted")
 	}
-	if content(t, fifo) != "ready\n" {
-		t.Error("the new child is not ready")
-	}
+}
+
+// readFIFO reads one message. Opened for both directions, a FIFO waits for
+// nobody and takes a deadline.
+func readFIFO(t *testing.T, path string) string {
+	t.Helper()
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	must(t, err)
+	must(t, file.SetReadDeadline(time.Now().Add(10*time.Second)))
+	buffer := make([]byte, 100)
+	n, err := file.Read(buffer)
+	must(t, errors.Join(err, file.Close()))
+	return string(buffer[:n])
 }
 
 func TestSupervisedRestartDeadline(t *testing.T) {
@@ -176,13 +187,7 @@ func TestAlive(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "true")
 	must(t, cmd.Start())
 	// Not waited for yet: a zombie, soon.
-	for deadline := time.After(5 * time.Second); alive(cmd.Process.Pid); {
-		select {
-		case <-deadline:
-			t.Fatal("a zombie counts as alive")
-		case <-time.After(time.Millisecond):
-		}
-	}
+	waitFor(t, "a zombie, which is not alive", func() bool { return !alive(cmd.Process.Pid) })
 	must(t, cmd.Wait())
 	if alive(cmd.Process.Pid) {
 		t.Error("a process that is gone counts as alive")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"time"
 
 	"cluster-agent/internal/cluster"
 	"cluster-agent/internal/host"
@@ -23,9 +25,7 @@ func (m *Machine) ApplyRoutes(ctx context.Context) (vpn.Report, error) {
 }
 
 func (m *Machine) applyRoutes(ctx context.Context, s *session) (vpn.Report, error) {
-	report, err := m.reconcile(ctx, func(ctx context.Context) (vpn.Cluster, []vpn.Warning, error) {
-		return s.Snapshot(ctx, s.self)
-	})
+	report, err := m.reconcile(ctx, s.records)
 	if errors.Is(err, cluster.ErrNoNetwork) {
 		return report, nil
 	}
@@ -39,17 +39,17 @@ func (m *Machine) applyRoutes(ctx context.Context, s *session) (vpn.Report, erro
 // leader's Redis is where they come from.
 func (m *Machine) AdoptACLs(ctx context.Context) error {
 	return m.with(func(s *session) error {
-		_, err := m.adoptACLs(ctx, s)
-		return err
+		return m.adoptACLs(ctx, s)
 	})
 }
 
-func (m *Machine) adoptACLs(ctx context.Context, s *session) (changed bool, err error) {
+func (m *Machine) adoptACLs(ctx context.Context, s *session) error {
 	role, err := s.Role(ctx)
 	if err != nil || role.Master {
-		return false, err
+		return err
 	}
-	return s.AdoptACLs(ctx)
+	_, err = s.AdoptACLs(ctx)
+	return err
 }
 
 // Settle brings this machine to what the local Redis says, as the handlers of
@@ -59,18 +59,51 @@ func (m *Machine) adoptACLs(ctx context.Context, s *session) (changed bool, err 
 func (m *Machine) Settle(ctx context.Context) (vpn.Report, error) {
 	var report vpn.Report
 	err := m.locked(ctx, func(s *session) error {
-		_, aclErr := m.adoptACLs(ctx, s)
+		aclErr := m.adoptACLs(ctx, s)
+		followErr := m.followRecords(ctx, s)
 		hostsErr := m.nameLeader(ctx, s)
 		var vpnErr error
 		report, vpnErr = m.applyRoutes(ctx, s)
-		return errors.Join(aclErr, hostsErr, vpnErr)
+		return errors.Join(aclErr, followErr, hostsErr, vpnErr)
 	})
 	return report, err
 }
 
+// records reads the cluster as this machine has to see it. While its Redis is a
+// replica without a link, the records are old, and whom Redis was told to
+// follow is the later word on who leads.
+func (s *session) records(ctx context.Context) (vpn.Cluster, []vpn.Warning, error) {
+	records, warnings, err := s.Snapshot(ctx, s.self)
+	if err != nil {
+		return records, warnings, err
+	}
+	role, err := s.Role(ctx)
+	if err != nil || role.Master || role.LinkUp {
+		return records, warnings, err
+	}
+	if followed, found := nodeAt(records, role.Source); found {
+		records.Leader = followed
+	}
+	return records, warnings, nil
+}
+
+// nodeAt finds the node with a Redis at host:port.
+func nodeAt(records vpn.Cluster, address string) (int, bool) {
+	source, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return 0, false
+	}
+	for _, node := range records.Nodes {
+		if node.Address == source.Addr() {
+			return node.ID, true
+		}
+	}
+	return 0, false
+}
+
 // nameLeader makes cluster-leader the address of the leader in the hosts file.
 func (m *Machine) nameLeader(ctx context.Context, s *session) error {
-	records, _, err := s.Snapshot(ctx, s.self)
+	records, _, err := s.records(ctx)
 	if errors.Is(err, cluster.ErrNoNetwork) {
 		return nil
 	}
@@ -84,3 +117,32 @@ func (m *Machine) nameLeader(ctx context.Context, s *session) error {
 	_, err = m.Files.SetHost(ctx, host.LeaderName, leader.Address)
 	return err
 }
+
+// followRecords makes the local Redis follow the leader that the records name,
+// if it follows another node, whose replica the leader is: this node has missed
+// the event of a switch.
+func (m *Machine) followRecords(ctx context.Context, s *session) error {
+	records, _, err := s.Snapshot(ctx, s.self)
+	if errors.Is(err, cluster.ErrNoNetwork) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	role, err := s.Role(ctx)
+	if err != nil || role.Master || !role.LinkUp || records.Leader == s.self {
+		return err
+	}
+	if followed, known := nodeAt(records, role.Source); !known || followed == records.Leader {
+		return nil
+	}
+	m.Log.Infof("this node missed that node %d leads now", records.Leader)
+	sw, err := m.beginSwitch(ctx, s, Switch{Leader: records.Leader, Planned: true, Wait: missedTime})
+	if err != nil {
+		return err
+	}
+	return sw.run(ctx)
+}
+
+// missedTime bounds the wait for a leader that leads already.
+const missedTime = 10 * time.Second

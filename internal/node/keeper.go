@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -106,15 +107,21 @@ func (k *Keeper) run(ctx context.Context) {
 	for _, line := range report.Plan.Lines() {
 		k.log.Infof("VPN: %s", line)
 	}
-	problems := ""
-	for _, warning := range report.Warnings {
-		problems += warning.String() + "\n"
-	}
-	if err != nil {
-		problems += err.Error()
-	}
+	problems := describe(report.Warnings, err)
 	if problems != "" && problems != k.said && ctx.Err() == nil {
 		k.log.Warnf("bring the node to what Redis says: %s", problems)
 	}
 	k.said = problems
+}
+
+// describe puts what is wrong into lines.
+func describe(warnings []vpn.Warning, err error) string {
+	lines := make([]string, 0, len(warnings)+1)
+	for _, warning := range warnings {
+		lines = append(lines, warning.String())
+	}
+	if err != nil {
+		lines = append(lines, err.Error())
+	}
+	return strings.Join(lines, "\n")
 }

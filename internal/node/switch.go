@@ -71,7 +71,7 @@ func (m *Machine) beginSwitch(ctx context.Context, s *session, order Switch) (*s
 		return nil, ErrNoSuchNode
 	}
 	if order.Endpoint != "" {
-		if _, err := vpn.ParseEndpoint(order.Endpoint); err != nil {
+		if _, err = vpn.ParseEndpoint(order.Endpoint); err != nil {
 			return nil, fmt.Errorf("endpoint %q: %w", order.Endpoint, err)
 		}
 		target.Endpoint = order.Endpoint

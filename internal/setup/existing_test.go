@@ -199,6 +199,26 @@ func TestRunOnReplica(t *testing.T) {
 	}
 }
 
+// TestRunOnPromotedNode: a later node that leads is a master, as the first node
+// is before any cluster, and yet its users and records are the cluster's.
+func TestRunOnPromotedNode(t *testing.T) {
+	t.Parallel()
+	leader, m := newMachine(t), newMachine(t)
+	leader.supervise()
+	leader.run()
+	m.supervise()
+	m.run()
+	join(t, m, leader, 3)
+	cluster := m.asCluster()
+	must(t, cluster.Do(t.Context(), "REPLICAOF", "NO", "ONE").Err())
+	must(t, cluster.ConfigRewrite(t.Context()).Err())
+	before := snapshot(t, m)
+	if report := m.run(); report.Changed() {
+		t.Errorf("report:\n%s", m.relative(report))
+	}
+	checkSnapshot(t, m, before)
+}
+
 // join does to a prepared machine what matters here of join-node.
 func join(t *testing.T, m, leader *machine, id int) {
 	t.Helper()

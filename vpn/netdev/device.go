@@ -55,8 +55,7 @@ func (d *Device) Close() error {
 // interface shows as a tuntap link, so the name is all there is to go by.
 func (d *Device) link() (netlink.Link, error) {
 	link, err := d.rt.LinkByName(d.name)
-	var notFound netlink.LinkNotFoundError
-	if errors.As(err, &notFound) {
+	if _, notFound := errors.AsType[netlink.LinkNotFoundError](err); notFound {
 		return nil, nil
 	}
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	"golang.zx2c4.com/wireguard/wgctrl"
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 
@@ -22,7 +23,7 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == userspace.Name {
 		os.Exit(userspace.Main(context.Background(), os.Args[1:], os.Stderr))
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 func mustRun() bool { return os.Getenv("CI") == "true" }
@@ -118,7 +119,7 @@ func TestStateOfHost(t *testing.T) {
 	if s.Exists || s.Up || !s.HasNetwork() {
 		t.Errorf("without the interface: exists %v, up %v, network %v", s.Exists, s.Up, s.HasNetwork())
 	}
-	if err := d.Apply(t.Context(), vpn.Plan{LinkUp: true}); err == nil {
+	if err = d.Apply(t.Context(), vpn.Plan{LinkUp: true}); err == nil {
 		t.Error("no error from a change of an interface that does not exist")
 	}
 	vpntest.Command(t, "ip", "route", "add", "198.51.100.7/32", "dev", "eth0")

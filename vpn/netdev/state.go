@@ -136,7 +136,7 @@ func (d *Device) readRoutes(s *vpn.State, index int) error {
 }
 
 func route(r *netlink.Route, dst netip.Prefix) vpn.Route {
-	return vpn.Route{Dst: dst, Protocol: int(r.Protocol), Scope: int(r.Scope), Metric: r.Priority}
+	return vpn.Route{Dst: dst, Protocol: int(r.Protocol), Scope: uint8(r.Scope), Metric: r.Priority}
 }
 
 // dump repeats a listing that was disturbed by a change: it may lack entries.

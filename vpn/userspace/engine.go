@@ -52,8 +52,8 @@ func serve(ctx context.Context, o Options) error {
 	go accept(engine, socket, failed)
 
 	if o.ready != nil {
-		if err := o.ready(); err != nil {
-			return errors.Join(fmt.Errorf("report readiness: %w", err), socket.Close())
+		if err = o.ready(); err != nil {
+			return errors.Join(fmt.Errorf("report readiness: %w", err), closeSocket(socket))
 		}
 	}
 	select {
@@ -61,7 +61,17 @@ func serve(ctx context.Context, o Options) error {
 	case <-engine.Wait(): // the interface was deleted
 	case err = <-failed:
 	}
-	return errors.Join(err, socket.Close())
+	return errors.Join(err, closeSocket(socket))
+}
+
+// closeSocket closes the configuration socket and removes its file. The
+// library's listener races with its own watcher of the file for who closes
+// what; both are closed in the end.
+func closeSocket(socket net.Listener) error {
+	if err := socket.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+		return fmt.Errorf("close configuration socket: %w", err)
+	}
+	return nil
 }
 
 // listen opens the configuration socket.
@@ -71,7 +81,7 @@ func listen(name string) (net.Listener, error) {
 		return nil, fmt.Errorf("open configuration socket of %s: %w", name, err)
 	}
 	socket, err := ipc.UAPIListen(name, file)
-	if err := errors.Join(err, file.Close()); err != nil { // the listener has a duplicate
+	if err = errors.Join(err, file.Close()); err != nil { // the listener has a duplicate
 		return nil, fmt.Errorf("listen on configuration socket of %s: %w", name, err)
 	}
 	return socket, nil
@@ -94,12 +104,12 @@ func accept(engine *device.Device, socket net.Listener, failed chan<- error) {
 	}
 }
 
-// logger gives the engine's errors to log. Its other messages tell of every
+// logger gives the engine's errors to entry. Its other messages tell of every
 // handshake and keepalive.
-func logger(log *logrus.Entry) *device.Logger {
+func logger(entry *logrus.Entry) *device.Logger {
 	l := &device.Logger{Verbosef: device.DiscardLogf, Errorf: device.DiscardLogf}
-	if log != nil {
-		l.Verbosef, l.Errorf = log.Debugf, log.Errorf
+	if entry != nil {
+		l.Verbosef, l.Errorf = entry.Debugf, entry.Errorf
 	}
 	return l
 }

@@ -2,6 +2,7 @@ package userspace
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -56,11 +57,11 @@ func parseArgs(args []string, stderr io.Writer) (o Options, ready uint, err erro
 	}
 	if flags.NArg() != 1 || flags.Arg(0) == "" {
 		flags.Usage()
-		return o, 0, fmt.Errorf("read arguments: one interface name expected")
+		return o, 0, errors.New("read arguments: one interface name expected")
 	}
-	log := logrus.New()
-	log.SetOutput(stderr)
-	o.Name, o.Log = flags.Arg(0), log.WithField("interface", flags.Arg(0))
+	out := logrus.New()
+	out.SetOutput(stderr)
+	o.Name, o.Log = flags.Arg(0), out.WithField("interface", flags.Arg(0))
 	return o, ready, nil
 }
 

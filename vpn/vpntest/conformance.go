@@ -1,8 +1,11 @@
 package vpntest
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -46,8 +49,7 @@ func Conformance(t *testing.T, newHost func(t *testing.T) Host) {
 
 // Key returns a public key that is the same in every run.
 func Key(n int) wgtypes.Key {
-	private := wgtypes.Key{1: byte(n), 2: byte(n >> 8), 3: 0x5a} // byte 0 is not all free
-	return private.PublicKey()
+	return wgtypes.Key(sha256.Sum256([]byte(strconv.Itoa(n)))).PublicKey()
 }
 
 func prefixes(texts ...string) []netip.Prefix {
@@ -93,6 +95,7 @@ func wantIPs(t *testing.T, s vpn.State, n int, ips ...string) {
 }
 
 func conformFresh(t *testing.T, h Host) {
+	t.Helper()
 	s := state(t, h)
 	if !s.Exists || !s.Up || s.PublicKey == (wgtypes.Key{}) || s.Time.IsZero() {
 		t.Errorf("exists %v, up %v, key %v, time %v", s.Exists, s.Up, s.PublicKey, s.Time)
@@ -103,6 +106,7 @@ func conformFresh(t *testing.T, h Host) {
 }
 
 func conformPeer(t *testing.T, h Host) {
+	t.Helper()
 	c := add(1, "10.5.4.2/32", "192.0.2.0/24", "2001:db8::1/128")
 	c.Endpoint = netip.MustParseAddrPort("203.0.113.9:55820")
 	c.Keepalive, c.SetKeepalive = vpn.Keepalive, true
@@ -121,6 +125,7 @@ func conformPeer(t *testing.T, h Host) {
 }
 
 func conformMove(t *testing.T, h Host) {
+	t.Helper()
 	apply(t, h, peers(add(1, "10.5.4.2/32", "10.5.4.3/32"), add(2, "10.5.4.4/32")))
 	s := apply(t, h, peers(
 		vpn.PeerChange{Key: Key(2), Gain: prefixes("10.5.4.2/32")},
@@ -131,6 +136,7 @@ func conformMove(t *testing.T, h Host) {
 }
 
 func conformLose(t *testing.T, h Host) {
+	t.Helper()
 	apply(t, h, peers(add(1, "10.5.4.2/32", "10.5.4.3/32", "2001:db8::2/128")))
 	s := apply(t, h, peers(vpn.PeerChange{Key: Key(1), Lose: prefixes("10.5.4.2/32", "2001:db8::2/128")}))
 	wantIPs(t, s, 1, "10.5.4.3/32")
@@ -140,6 +146,7 @@ func conformLose(t *testing.T, h Host) {
 }
 
 func conformRemove(t *testing.T, h Host) {
+	t.Helper()
 	apply(t, h, peers(add(1, "10.5.4.2/32"), add(2, "10.5.4.3/32")))
 	s := apply(t, h, peers(
 		vpn.PeerChange{Key: Key(1), Do: vpn.RemovePeer},
@@ -150,6 +157,7 @@ func conformRemove(t *testing.T, h Host) {
 }
 
 func conformRenew(t *testing.T, h Host) {
+	t.Helper()
 	c := add(1, "10.5.4.2/32")
 	c.Endpoint = netip.MustParseAddrPort("203.0.113.9:55820")
 	apply(t, h, peers(c))
@@ -163,6 +171,7 @@ func conformRenew(t *testing.T, h Host) {
 }
 
 func conformNoHalfPeers(t *testing.T, h Host) {
+	t.Helper()
 	own := state(t, h).PublicKey
 	s := apply(t, h, peers(
 		vpn.PeerChange{Key: Key(1), Gain: prefixes("10.5.4.2/32")},
@@ -186,6 +195,7 @@ func routeTo(s vpn.State, dst string) (vpn.Route, bool) {
 }
 
 func conformRoutes(t *testing.T, h Host) {
+	t.Helper()
 	s := apply(t, h, vpn.Plan{Routes: []vpn.RouteChange{{Route: ownRoute("10.5.4.2/32")}, {Route: ownRoute("2001:db8:9::2/128")}}})
 	four, ok4 := routeTo(s, "10.5.4.2/32")
 	six, ok6 := routeTo(s, "2001:db8:9::2/128")
@@ -199,6 +209,7 @@ func conformRoutes(t *testing.T, h Host) {
 }
 
 func conformAdopt(t *testing.T, h Host) {
+	t.Helper()
 	for _, dst := range []string{"10.5.4.2/32", "2001:db8:9::2/128"} {
 		h.QuickRoute(t, netip.MustParsePrefix(dst))
 		before, ok := routeTo(state(t, h), dst)
@@ -216,6 +227,7 @@ func conformAdopt(t *testing.T, h Host) {
 }
 
 func conformFailure(t *testing.T, h Host) {
+	t.Helper()
 	h.QuickRoute(t, netip.MustParsePrefix("10.5.4.2/32"))
 	err := h.Apply(t.Context(), vpn.Plan{
 		Peers:  []vpn.PeerChange{add(1, "10.5.4.2/32")},
@@ -235,6 +247,7 @@ func conformFailure(t *testing.T, h Host) {
 }
 
 func conformAddress(t *testing.T, h Host) {
+	t.Helper()
 	address := netip.MustParsePrefix("10.5.4.9/32")
 	s := apply(t, h, vpn.Plan{LinkUp: true, Address: address})
 	if !s.Up || !slices.Contains(s.Addresses, address) || !slices.Contains(s.Host, address.Addr()) {
@@ -245,6 +258,7 @@ func conformAddress(t *testing.T, h Host) {
 // conformMany goes beyond what one message to the kernel holds, in peers and in
 // allowed IPs of one peer.
 func conformMany(t *testing.T, h Host) {
+	t.Helper()
 	const many = 300
 	var plan vpn.Plan
 	for n := range many {
@@ -258,7 +272,7 @@ func conformMany(t *testing.T, h Host) {
 		t.Fatalf("%d peers", len(s.Peers))
 	}
 	one := vpn.PeerChange{Key: Key(many), Do: vpn.AddPeer, Endpoint: netip.MustParseAddrPort("203.0.113.9:55820")}
-	var rest []vpn.PeerChange
+	rest := make([]vpn.PeerChange, 0, many)
 	for n := range many {
 		one.Gain = append(one.Gain, single(n))
 		rest = append(rest, vpn.PeerChange{Key: Key(n), Do: vpn.RemovePeer})
@@ -270,5 +284,5 @@ func conformMany(t *testing.T, h Host) {
 }
 
 func single(n int) netip.Prefix {
-	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 9, byte(n >> 8), byte(n)}), 32)
+	return netip.MustParsePrefix(fmt.Sprintf("10.9.%d.%d/32", n/256, n%256))
 }

@@ -23,7 +23,7 @@ func (h simHost) QuickRoute(_ *testing.T, dst netip.Prefix) {
 
 func TestSimConforms(t *testing.T) {
 	t.Parallel()
-	vpntest.Conformance(t, func(t *testing.T) vpntest.Host {
+	vpntest.Conformance(t, func(*testing.T) vpntest.Host {
 		return simHost{vpntest.NewSim(vpn.State{
 			Time: time.Unix(1_700_000_000, 0), Exists: true, Up: true, PublicKey: vpntest.Key(1000),
 			Networks: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")},

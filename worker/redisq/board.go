@@ -16,13 +16,13 @@ import (
 
 // Accept implements [worker.Board].
 func (t *Tasks) Accept(ctx context.Context, task worker.Task) error {
-	context, err := mask(task.Payload)
+	masked, err := mask(task.Payload)
 	if err != nil {
 		return err
 	}
 	return t.again(ctx, "accept task", func(client *redis.Client) error {
 		pipe := client.Pipeline()
-		pipe.Set(ctx, t.key(task, "context"), context, t.expire())
+		pipe.Set(ctx, t.key(task, "context"), masked, t.expire())
 		pipe.Publish(ctx, t.channel(task), message(worker.Progress{Status: worker.Pending}))
 		_, err := pipe.Exec(ctx)
 		return err

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-const masked = "XXX"
+const hidden = "XXX"
 
 // mask replaces, at any depth, the values of keys that name a secret. Numbers
 // keep their spelling, keys come out sorted.
@@ -31,7 +31,7 @@ func hideSecrets(value any) {
 	case map[string]any:
 		for key, inner := range value {
 			if isSecret(key) {
-				value[key] = masked
+				value[key] = hidden
 				continue
 			}
 			hideSecrets(inner)

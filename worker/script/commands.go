@@ -35,8 +35,8 @@ func readCommands(channel io.Reader, call steering, complain func(error)) error 
 			complain(fmt.Errorf("command is longer than %d bytes", maxCommand))
 			err = skipLine(lines)
 		default:
-			if err := obey(string(line), call); err != nil {
-				complain(fmt.Errorf("command %q: %w", clip(line), err))
+			if wrong := obey(string(line), call); wrong != nil {
+				complain(fmt.Errorf("command %q: %w", clip(line), wrong))
 			}
 		}
 		if err != nil {

@@ -66,7 +66,7 @@ func run(ctx context.Context, path string, environ []string, call *worker.Call) 
 		return worker.Exit(exitExec, err)
 	}
 	defer streams.close()
-	if err := cmd.Start(); err != nil {
+	if err = cmd.Start(); err != nil {
 		return notStarted(err)
 	}
 	streams.started()

@@ -22,13 +22,25 @@ func shellCommand() *cobra.Command {
 
 func execCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "exec NODE -- COMMAND…", Short: "Run a command in a node", Args: cobra.MinimumNArgs(2),
+		Use: "exec NODE -- COMMAND…", Short: "Run a command in a node", Args: execArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return enter(cmd.Context(), args[0], args[1:]...)
+			command := args[1:]
+			if command[0] == "--" {
+				command = command[1:]
+			}
+			return enter(cmd.Context(), args[0], command...)
 		},
 	}
 	cmd.Flags().SetInterspersed(false) // flags after the node are the command's
 	return cmd
+}
+
+// execArgs wants a node and a command, with or without the two dashes between.
+func execArgs(_ *cobra.Command, args []string) error {
+	if len(args) < 2 || args[1] == "--" && len(args) < 3 {
+		return errors.New("say in which node, and which command: exec 2 -- wg show")
+	}
+	return nil
 }
 
 // enter runs a command in a node, on this terminal, and ends with its exit code.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -107,7 +108,26 @@ func (k *kept) status(ctx context.Context, out *printer, _ *http.Request) error 
 	if k.c == nil {
 		return errors.New("there is no cluster yet")
 	}
-	return show(ctx, out, k.c)
+	now := k.now(ctx)
+	off := slices.DeleteFunc(slices.Clone(now.Members), func(id int) bool { return slices.Contains(now.On(), id) })
+	if len(off) > 0 {
+		out.line("off: " + numbers(off) + "\n")
+	}
+	return show(ctx, out, now)
+}
+
+// now is the cluster as its nodes see it: who leads is what most of them say, for
+// commands typed into nodes may have changed that.
+func (k *kept) now(ctx context.Context) *lab.Cluster {
+	now := &lab.Cluster{Lab: k.c.Lab, Network: k.c.Network, Leader: k.c.Leader, Members: k.c.Members}
+	votes := map[int]int{}
+	for _, v := range now.Views(ctx) {
+		id, err := strconv.Atoi(v.Leader)
+		if votes[id]++; err == nil && slices.Contains(k.c.Members, id) && votes[id] > votes[now.Leader] {
+			now.Leader = id
+		}
+	}
+	return now
 }
 
 // power does something to one node's power or cable.

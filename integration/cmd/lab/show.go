@@ -31,7 +31,7 @@ func show(ctx context.Context, out *printer, c *lab.Cluster) error {
 // redisTable has a line for each node: who leads, what its Redis is, whom it reaches.
 func redisTable(out *printer, c *lab.Cluster, views []lab.View, pings []lab.Reach) {
 	heading := []string{"node", "VPN address", "leader", "Redis"}
-	for _, to := range c.Members {
+	for _, to := range c.On() {
 		heading = append(heading, fmt.Sprintf("ping %d", to))
 	}
 	rows := make([][]cell, 0, len(views))
@@ -68,10 +68,7 @@ func pingCell(r lab.Reach) cell {
 
 // peerTable is `wg show wg0` of every node, a line for each peer.
 func peerTable(out *printer, c *lab.Cluster, views []lab.View) {
-	names := map[string]int{}
-	for _, v := range views {
-		names[v.Device.Key] = v.Node
-	}
+	names := c.Expect().Keys
 	var rows [][]cell
 	for _, v := range views {
 		peers := v.Device.Peers

@@ -38,7 +38,7 @@ func (d *demo) run(ctx context.Context) error {
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
-			return errors.Join(err, d.lastWords())
+			return errors.Join(err, lastWords(d.cluster))
 		}
 	}
 	return nil
@@ -121,34 +121,13 @@ func (d *demo) after(ctx context.Context) error {
 	d.out.line("\n" + d.out.paint(bold, "After"))
 	err := show(ctx, d.out, d.cluster)
 	d.out.line("")
+	if d.late != nil {
+		d.out.line(fmt.Sprintf("After %.0f s not every node had turned.", d.took.Seconds()))
+		return errors.Join(err, errors.New("what was not right then:"), d.late)
+	}
 	d.out.line(fmt.Sprintf("The switch took %.2f s, from the command until every node had turned.", d.took.Seconds()))
 	d.out.line(describe(d.silence))
-	if err == nil {
-		err = d.late
-	}
 	return err
-}
-
-// lastWords are the ends of the agents' logs, for whoever has to find out what went wrong.
-func (d *demo) lastWords() error {
-	if d.cluster == nil {
-		return nil
-	}
-	const lines = 8
-	var words strings.Builder
-	for _, n := range d.cluster.Lab.Nodes {
-		for _, unit := range []string{lab.ClusterAgent, lab.NodeAgent} {
-			log, err := n.Service(unit).Log()
-			if err != nil {
-				return fmt.Errorf("log of %s: %w", unit, err)
-			}
-			all := strings.Split(strings.TrimSpace(log), "\n")
-			for _, line := range all[max(0, len(all)-lines):] {
-				fmt.Fprintf(&words, "\nnode %d, %s: %s", n.ID, unit, line)
-			}
-		}
-	}
-	return errors.New(words.String())
 }
 
 func numbers(ids []int) string {

@@ -1,0 +1,58 @@
+# The project's commands. `make help` lists them.
+
+GO        ?= go
+GOLANGCI  ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+NODES     ?= 3
+KEEP      ?=
+PREFIX    ?= /usr/local
+FUZZTIME  ?= 60s
+
+# Names under which the one binary is called.
+NAMES := api-cli switch-leader apply-vpn-routes wireguard-go
+
+# Race detection needs cgo, and this a compiler; no test is cached, since most
+# of them depend on more than their code.
+TESTFLAGS ?= -race -shuffle=on -count=1 -timeout=14m
+
+.DEFAULT_GOAL := help
+.PHONY: help build install demo test lint fmt fuzz clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the binary, with links for its names, and the lab into build/
+	@mkdir -p build
+	$(GO) build -o build/agent ./cmd/agent
+	$(GO) build -o build/lab ./integration/cmd/lab
+	@for name in $(NAMES); do ln -sf agent build/$$name; done
+
+install: build ## install the binary and its names into PREFIX/bin
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install build/agent $(DESTDIR)$(PREFIX)/bin/agent
+	@for name in $(NAMES); do ln -sf agent $(DESTDIR)$(PREFIX)/bin/$$name; done
+
+demo: ## a cluster on this machine, and a worker promoted (root; NODES=5, KEEP=1)
+	@scripts/install-deps demo
+	@$(MAKE) --no-print-directory -s build
+	@build/lab demo --nodes $(NODES) $(if $(KEEP),--keep)
+
+test: ## install what is missing, and run all tests (as root: all of them)
+	@scripts/install-deps test
+	CGO_ENABLED=1 $(GO) test $(TESTFLAGS) ./...
+
+lint: ## check the style (needs the module proxy once)
+	$(GOLANGCI) run ./...
+
+fmt: ## format the code
+	$(GOLANGCI) fmt ./...
+
+fuzz: ## run each fuzz target for FUZZTIME
+	@grep -rl --include=*_test.go '^func Fuzz' . | while read -r file; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' "$$file"); do \
+			echo "== $$target ($$(dirname "$$file"))"; \
+			$(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) "./$$(dirname "$$file")" || exit 1; \
+		done; \
+	done
+
+clean: ## remove what was built
+	rm -rf build

@@ -1,0 +1,169 @@
+package redistest
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"testing"
+)
+
+// Proxy stands between clients and a server and can break their connections in
+// the ways networks do.
+type Proxy struct {
+	Address string
+
+	server   string
+	listener net.Listener
+	relays   sync.WaitGroup
+
+	mu      sync.Mutex
+	open    map[*relay]struct{}
+	lose    []byte // the next reply to a request that holds this is lost
+	thawing chan struct{}
+}
+
+// relay is one connection through the proxy.
+type relay struct {
+	client, server net.Conn
+	frozen         chan struct{} // closed: nothing passes any more
+
+	mu      sync.Mutex
+	request []byte // what the client sent last
+}
+
+// NewProxy lets clients reach the server by another address until the test ends.
+func NewProxy(t *testing.T, server *Server) *Proxy {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("listen for the proxy: %v", err)
+	}
+	p := &Proxy{
+		Address: listener.Addr().String(), server: server.Address, listener: listener,
+		open: map[*relay]struct{}{}, thawing: make(chan struct{}),
+	}
+	p.relays.Go(p.accept)
+	t.Cleanup(func() {
+		if err := listener.Close(); err != nil {
+			t.Errorf("close proxy: %v", err)
+		}
+		close(p.thawing)
+		p.Cut()
+		p.relays.Wait()
+	})
+	return p
+}
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		server, err := new(net.Dialer).Dial("tcp", p.server) //nolint:noctx // ends with the listener and with Cut
+		if err != nil {
+			closeAll(client)
+			continue
+		}
+		r := &relay{client: client, server: server, frozen: make(chan struct{})}
+		p.mu.Lock()
+		p.open[r] = struct{}{}
+		p.mu.Unlock()
+		p.relays.Go(func() { p.copy(r, r.server, r.client, r.remember) })
+		p.relays.Go(func() { p.copy(r, r.client, r.server, p.losing(r)) })
+	}
+}
+
+// copy passes bytes on until one side ends, or pass says that they are lost.
+func (p *Proxy) copy(r *relay, to io.Writer, from io.Reader, pass func([]byte) bool) {
+	defer p.close(r)
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		select {
+		case <-r.frozen:
+			<-p.thawing
+			return
+		default:
+		}
+		if err != nil || !pass(buffer[:n]) {
+			return
+		}
+		if _, err := to.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func (r *relay) remember(request []byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.request = bytes.Clone(request)
+	return true
+}
+
+func (r *relay) asked(what []byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return bytes.Contains(r.request, what)
+}
+
+// losing tells of each reply whether it passes. An empty one (a timeout) does.
+func (p *Proxy) losing(r *relay) func([]byte) bool {
+	return func(reply []byte) bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		empty := bytes.HasPrefix(reply, []byte("$-1")) || bytes.HasPrefix(reply, []byte("*-1"))
+		if p.lose == nil || empty || !r.asked(p.lose) {
+			return true
+		}
+		p.lose = nil
+		return false
+	}
+}
+
+func (p *Proxy) close(r *relay) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.open, r)
+	closeAll(r.client, r.server)
+}
+
+// closeAll closes what may be closed already.
+func closeAll(connections ...net.Conn) {
+	for _, connection := range connections {
+		if err := connection.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			panic(err)
+		}
+	}
+}
+
+// LoseReply makes the connection break after the server has carried out the
+// next command of that name (in lower case), before the client hears of it.
+func (p *Proxy) LoseReply(command string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lose = []byte(command)
+}
+
+// Cut breaks all connections; new ones work.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for r := range p.open {
+		closeAll(r.client, r.server)
+	}
+}
+
+// Freeze lets nothing pass any more on the connections there are, as when the
+// other machine has lost its power: they stay open. New ones work.
+func (p *Proxy) Freeze() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for r := range p.open {
+		close(r.frozen)
+		delete(p.open, r)
+	}
+}
