@@ -13,7 +13,7 @@ import (
 // bare is a lab without agents: what the lab itself does can be tested with Redis alone.
 func bare(ctx context.Context, t *testing.T, nodes int) *lab.Lab {
 	t.Helper()
-	return makeLab(ctx, t, lab.Config{Nodes: nodes})
+	return newLab(ctx, t, lab.Config{Nodes: nodes})
 }
 
 func mustRun(ctx context.Context, t *testing.T, n *lab.Node, argv ...string) string {

@@ -7,15 +7,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"cluster-agent/integration/lab"
 )
 
-// agentFile is where the agent under test is built, once for all tests, before the
-// tests enter their namespaces, which have no network for modules.
-const agentFile = "../build/integration/agent"
+// built is where the programs under test are built, once for all tests, before the tests
+// enter their namespaces, which have no network for modules.
+const built = "../build/integration/"
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
@@ -23,11 +26,14 @@ func testMain(m *testing.M) int {
 	if code, ran := lab.RunRole(os.Args); ran {
 		return code
 	}
+	if lab.Inside(os.Args) {
+		return runInside(m)
+	}
 	// Without what a lab needs the tests run outside, and skip themselves.
-	if lab.Inside(os.Args) || lab.Usable() != nil {
+	if lab.Usable() != nil {
 		return m.Run()
 	}
-	if err := error(nil); err != nil {
+	if err := build(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -38,16 +44,29 @@ func testMain(m *testing.M) int {
 	return code
 }
 
-// buildAgent builds the agent with the race detector if the tests have it.
-func buildAgent() error {
-	args := []string{"build", "-o", agentFile}
+// runInside runs the tests and then looks for goroutines that labs left behind.
+func runInside(m *testing.M) int {
+	code := m.Run()
+	if code != 0 {
+		return code
+	}
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// build builds the programs with the race detector if the tests have it.
+func build() error {
+	args := []string{"build", "-o", built}
 	if raceEnabled {
 		args = append(args, "-race")
 	}
-	cmd := exec.CommandContext(context.Background(), "go", append(args, "../cmd/agent")...)
+	cmd := exec.CommandContext(context.Background(), "go", append(args, "../cmd/agent", "./cmd/lab")...)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("build the agent: %w", err)
+		return fmt.Errorf("build the programs under test: %w", err)
 	}
 	return nil
 }
@@ -76,28 +95,57 @@ func deadline(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// newLab makes machines with the agent installed; they go with the test.
-func newLab(ctx context.Context, t *testing.T, nodes int) *lab.Lab {
+// program returns the path of a program under test.
+func program(t *testing.T, name string) string {
 	t.Helper()
-	needLab(t)
-	path, err := filepath.Abs(agentFile)
+	path, err := filepath.Abs(built + name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return makeLab(ctx, t, lab.Config{Nodes: nodes, Agent: path})
+	return path
 }
 
-func makeLab(ctx context.Context, t *testing.T, cfg lab.Config) *lab.Lab {
+// newLab makes machines; they go with the test.
+func newLab(ctx context.Context, t *testing.T, cfg lab.Config) *lab.Lab {
 	t.Helper()
 	needLab(t)
 	l, err := lab.New(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { closeLab(t, l) })
 	return l
+}
+
+// newCluster makes a cluster of all nodes, led by node 1, settled.
+func newCluster(ctx context.Context, t *testing.T, nodes int) *lab.Cluster {
+	t.Helper()
+	l := newLab(ctx, t, lab.Config{Nodes: nodes, Agent: program(t, "agent")})
+	c := lab.NewCluster(l)
+	if err := c.Up(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// closeLab ends a test's lab. The agents' logs are read first: for data races, and for
+// whoever has to find out why the test failed.
+func closeLab(t *testing.T, l *lab.Lab) {
+	t.Helper()
+	for _, n := range l.Nodes {
+		for _, unit := range []string{lab.ClusterAgent, lab.NodeAgent} {
+			text, err := n.Service(unit).Log()
+			if err != nil {
+				t.Error(err)
+			}
+			if at := strings.Index(text, "WARNING: DATA RACE"); at >= 0 {
+				t.Errorf("node %d: %s:\n%s", n.ID, unit, text[at:])
+			} else if t.Failed() && text != "" {
+				t.Logf("node %d: %s:\n%s", n.ID, unit, text)
+			}
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
 }

@@ -207,6 +207,6 @@ func (a *agent) giveBack(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackTime)
 	defer cancel()
 	if err := a.tasks.Return(ctx); err != nil {
-		a.log.Warnf("tasks that were fetched and not started stay in progress until the next start: %v", err)
+		a.log.Infof("whether a task was fetched and not started could not be asked, the next start looks: %v", err)
 	}
 }

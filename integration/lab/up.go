@@ -12,13 +12,14 @@ func Up(ctx context.Context, cfg Config) (*Cluster, error) {
 		return nil, err
 	}
 	c := NewCluster(l)
-	if err := c.up(ctx); err != nil {
+	if err := c.Up(ctx); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return c, nil
 }
 
-func (c *Cluster) up(ctx context.Context) error {
+// Up sets all nodes of the lab up and makes them a cluster.
+func (c *Cluster) Up(ctx context.Context) error {
 	if err := c.Lab.Setup(ctx); err != nil {
 		return err
 	}

@@ -46,6 +46,7 @@ func Run(ctx context.Context, opts Options) (Report, error) {
 		{"write environment files", run.environment},
 		{"write hosts", run.hosts},
 		{"write units", run.units},
+		{"let packets pass on", run.forwarding},
 		{"prepare Redis", run.redis},
 		{"enable services", run.enable},
 	} {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"time"
 
 	"github.com/sirupsen/logrus"
 	"golang.zx2c4.com/wireguard/conn"
@@ -44,7 +45,7 @@ func serve(ctx context.Context, o Options) error {
 	engine := device.NewDevice(tunnel, conn.NewDefaultBind(), logger(o.Log))
 	defer engine.Close() // also closes the TUN, which deletes the interface
 
-	socket, err := listen(o.Name)
+	socket, err := listen(ctx, o.Name)
 	if err != nil {
 		return err
 	}
@@ -74,8 +75,37 @@ func closeSocket(socket net.Listener) error {
 	return nil
 }
 
+// Times to wait for the engine before this one to leave.
+const (
+	leavingPoll  = 10 * time.Millisecond
+	leavingLimit = 5 * time.Second
+)
+
+// awaitFree waits while another engine listens on the socket. The interface is
+// ours already, so that engine's has been deleted and it is about to end, as
+// between wg-quick down and up. It removes the socket's file before it stops
+// listening; to take its place any earlier would lose the new file.
+func awaitFree(ctx context.Context, path string) {
+	ctx, cancel := context.WithTimeout(ctx, leavingLimit)
+	defer cancel()
+	poll := time.NewTicker(leavingPoll)
+	defer poll.Stop()
+	for {
+		c, err := new(net.Dialer).DialContext(ctx, "unix", path)
+		if err != nil || c.Close() != nil {
+			return // nobody listens, or nobody cares
+		}
+		select {
+		case <-ctx.Done():
+			return // then opening the socket says what is wrong
+		case <-poll.C:
+		}
+	}
+}
+
 // listen opens the configuration socket.
-func listen(name string) (net.Listener, error) {
+func listen(ctx context.Context, name string) (net.Listener, error) {
+	awaitFree(ctx, "/var/run/wireguard/"+name+".sock")
 	file, err := ipc.UAPIOpen(name)
 	if err != nil {
 		return nil, fmt.Errorf("open configuration socket of %s: %w", name, err)

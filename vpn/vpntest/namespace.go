@@ -16,9 +16,10 @@ import (
 const inside = "in-namespace"
 
 // InNamespace runs the calling test again, alone, in a process that has a
-// network and a mount namespace of its own: lo, eth0
+// network, a mount and a process namespace of its own: lo, eth0
 // with 203.0.113.2/24 and 2001:db8:1::2/64, the other end of its cable, and
-// empty /run/wireguard and /etc/wireguard. There it returns true. In the outer process
+// empty /run/wireguard and /etc/wireguard. What the test leaves running ends with
+// it. There it returns true. In the outer process
 // it returns false when that is done, and has failed the test if it failed
 // inside. Without root, or without one of the programs needed, it skips the
 // test, or fails it if must is set, as it is in CI.
@@ -35,7 +36,7 @@ func InNamespace(t *testing.T, must bool, programs ...string) bool {
 		t.Skip(why)
 	}
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v=true", "--", inside)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("in the namespace: %v\n%s", err, out)
@@ -61,12 +62,11 @@ func missing(programs []string) string {
 
 func prepare(t *testing.T) {
 	t.Helper()
+	Command(t, "mount", "--make-rprivate", "/")
+	Command(t, "mount", "-t", "proc", "proc", "/proc")
 	for _, dir := range []string{"/run/wireguard", "/etc/wireguard"} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
-		}
-		if dir == "/run/wireguard" {
-			Command(t, "mount", "--make-rprivate", "/")
 		}
 		Command(t, "mount", "-t", "tmpfs", "-o", "mode=0700", "tmpfs", dir)
 	}

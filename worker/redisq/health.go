@@ -3,6 +3,7 @@ package redisq
 import (
 	"sync"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/sirupsen/logrus"
 )
 
@@ -18,7 +19,11 @@ type health struct {
 func (h *health) failed(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.away {
+	switch {
+	case h.away:
+	case becameReplica(err):
+		h.log.Infof("%s: is a replica, waiting until it is a master or another is", h.what)
+	default:
 		h.log.Warnf("%s: not available, waiting for it: %v", h.what, err)
 	}
 	h.away = true
@@ -31,4 +36,10 @@ func (h *health) worked() {
 		h.log.Infof("%s: available again", h.what)
 	}
 	h.away = false
+}
+
+// becameReplica tells the errors of a Redis that turns, or has turned, from
+// master to replica. For a worker's Redis this is how it should be.
+func becameReplica(err error) bool {
+	return redis.IsReadOnlyError(err) || redis.HasErrorPrefix(err, "UNBLOCKED")
 }

@@ -28,6 +28,7 @@ type Proxy struct {
 type relay struct {
 	client, server net.Conn
 	frozen         chan struct{} // closed: nothing passes any more
+	freeze         sync.Once
 
 	mu      sync.Mutex
 	request []byte // what the client sent last
@@ -163,7 +164,6 @@ func (p *Proxy) Freeze() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for r := range p.open {
-		close(r.frozen)
-		delete(p.open, r)
+		r.freeze.Do(func() { close(r.frozen) })
 	}
 }

@@ -1,0 +1,132 @@
+package integration
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"cluster-agent/integration/lab"
+)
+
+// settleTime is how long a cluster may take to become what it should be.
+const settleTime = 45 * time.Second
+
+// settle waits for the cluster to be as expected, with all pings answered.
+func settle(ctx context.Context, t *testing.T, c *lab.Cluster) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	if err := c.Settled(ctx); err != nil {
+		t.Fatalf("the cluster does not settle:\n%v", err)
+	}
+	if lost := lab.Unreached(c.PingAll(ctx, 6*time.Second)); len(lost) > 0 {
+		t.Fatal(strings.Join(lost, "\n"))
+	}
+}
+
+func TestPromote(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t, 3*time.Minute)
+	c := newCluster(ctx, t, 3)
+	settle(ctx, t, c)
+	if err := c.SetEndpoint(ctx, 3, c.Lab.Node(3).Endpoint()); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if err := c.Promote(ctx, 3); err != nil {
+		t.Fatal(err)
+	}
+	settle(ctx, t, c)
+	t.Logf("every node turned and reached every other %v after the command began", time.Since(began))
+
+	t.Log("what was switched survives a boot of each node")
+	for _, n := range c.Lab.Nodes {
+		if err := n.PowerOff(); err != nil {
+			t.Fatal(err)
+		}
+		if err := n.PowerOn(ctx); err != nil {
+			t.Fatal(err)
+		}
+		settle(ctx, t, c)
+	}
+}
+
+func TestPromoteThereAndBack(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t, 3*time.Minute)
+	c := newCluster(ctx, t, 4)
+	for _, id := range []int{3, 2, 1} {
+		if err := c.SetEndpoint(ctx, id, c.Lab.Node(id).Endpoint()); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Promote(ctx, id); err != nil {
+			t.Fatal(err)
+		}
+		settle(ctx, t, c)
+	}
+}
+
+// A dead leader: its power is off, and the command is typed into the two others, in
+// either order.
+func TestSwitchLeader(t *testing.T) {
+	t.Parallel()
+	for name, order := range map[string][]int{
+		"candidate first": {3, 2},
+		"candidate last":  {2, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := deadline(t, 4*time.Minute)
+			c := newCluster(ctx, t, 3)
+			if err := c.SetEndpoint(ctx, 3, c.Lab.Node(3).Endpoint()); err != nil {
+				t.Fatal(err)
+			}
+			settle(ctx, t, c)
+			if err := c.Lab.Node(1).PowerOff(); err != nil {
+				t.Fatal(err)
+			}
+			for _, on := range order {
+				began := time.Now()
+				if err := c.SwitchLeader(ctx, on, 3); err != nil {
+					t.Fatal(err)
+				}
+				t.Logf("switch-leader on node %d took %v", on, time.Since(began))
+			}
+			c.MoveTo(3)
+			settle(ctx, t, c)
+			oldLeaderComesBack(ctx, t, c)
+		})
+	}
+}
+
+// oldLeaderComesBack boots the old leader, which still believes that it leads. It must not
+// harm the others. What becomes of the node itself is only noted.
+func oldLeaderComesBack(ctx context.Context, t *testing.T, c *lab.Cluster) {
+	t.Helper()
+	old := c.Lab.Node(1)
+	if err := old.PowerOn(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, agent := range []string{"cluster", "node/1"} {
+		err := lab.Until(ctx, 20*time.Millisecond, func(ctx context.Context) error { return old.Alive(ctx, agent) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := c.Expect()
+	e.On = []int{2, 3}
+	views := slices.DeleteFunc(c.Views(ctx), func(v lab.View) bool { return v.Node == old.ID })
+	if found := e.Check(views); len(found) > 0 {
+		t.Errorf("the old leader came back, and now:\n%s", strings.Join(found, "\n"))
+	}
+	for _, r := range c.PingAll(ctx, 6*time.Second) {
+		if r.Err != nil && r.From != old.ID && r.To != old.ID {
+			t.Errorf("the old leader came back, and node %d does not reach node %d: %v", r.From, r.To, r.Err)
+		}
+	}
+	for _, line := range c.Findings(ctx) {
+		t.Log("the old leader is back: ", line)
+	}
+}

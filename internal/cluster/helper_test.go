@@ -1,0 +1,34 @@
+package cluster
+
+import (
+	"os"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"cluster-agent/internal/redistest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// startRedis runs a server for the test, prepared as a node's.
+func startRedis(t *testing.T, directives ...string) *redistest.Server {
+	t.Helper()
+	return redistest.Start(t, os.Getenv("CI") == "true", directives...)
+}
+
+// newStore is a server with the records in it, empty at first.
+func newStore(t *testing.T, directives ...string) (*Store, *redis.Client, *redistest.Server) {
+	t.Helper()
+	server := startRedis(t, directives...)
+	client := server.Client()
+	return NewStore(client), client, server
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
