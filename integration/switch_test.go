@@ -13,7 +13,8 @@ import (
 // settleTime is how long a cluster may take to become what it should be.
 const settleTime = 45 * time.Second
 
-// settle waits for the cluster to be as expected, with all pings answered.
+// settle waits for the cluster to be as expected, with all pings answered and all agents at
+// work for the leader.
 func settle(ctx context.Context, t *testing.T, c *lab.Cluster) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
@@ -23,6 +24,9 @@ func settle(ctx context.Context, t *testing.T, c *lab.Cluster) {
 	}
 	if lost := lab.Unreached(c.PingAll(ctx, 6*time.Second)); len(lost) > 0 {
 		t.Fatal(strings.Join(lost, "\n"))
+	}
+	if err := c.AgentsAlive(ctx); err != nil {
+		t.Fatalf("not all agents work for node %d:\n%v", c.Leader, err)
 	}
 }
 
@@ -41,9 +45,9 @@ func TestPromote(t *testing.T) {
 	settle(ctx, t, c)
 	t.Logf("every node turned and reached every other %v after the command began", time.Since(began))
 
-	t.Log("what was switched survives a boot of each node")
 	for _, n := range c.Lab.Nodes {
-		if err := n.PowerOff(); err != nil {
+		t.Logf("reboot of node %d", n.ID)
+		if err := n.Shutdown(); err != nil {
 			t.Fatal(err)
 		}
 		if err := n.PowerOn(ctx); err != nil {
@@ -51,6 +55,28 @@ func TestPromote(t *testing.T) {
 		}
 		settle(ctx, t, c)
 	}
+}
+
+// A switch that was reported as done must be on the new leader's disk: the power fails,
+// and after the boot it still leads.
+func TestPromoteThenPowerCut(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t, 3*time.Minute)
+	c := newCluster(ctx, t, 3)
+	if err := c.SetEndpoint(ctx, 3, c.Lab.Node(3).Endpoint()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Promote(ctx, 3); err != nil {
+		t.Fatal(err)
+	}
+	settle(ctx, t, c)
+	if err := c.Lab.Node(3).PowerOff(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Lab.Node(3).PowerOn(ctx); err != nil {
+		t.Fatal(err)
+	}
+	settle(ctx, t, c)
 }
 
 func TestPromoteThereAndBack(t *testing.T) {

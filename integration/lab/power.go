@@ -39,6 +39,15 @@ func (n *Node) PowerOff() error {
 	return errors.Join(clearDir(run), makeRun(run))
 }
 
+// Shutdown ends the node's services as an orderly halt does, so that Redis saves its data,
+// and then switches the power off.
+func (n *Node) Shutdown() error {
+	for _, unit := range []string{NodeAgent, ClusterAgent, Redis} {
+		n.services[unit].Stop()
+	}
+	return n.PowerOff()
+}
+
 // IsOn says whether the node was set up or booted, and not cut off since.
 func (n *Node) IsOn() bool { return n.services[Redis].Status().Active }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -85,6 +86,19 @@ func (n *Node) Alive(ctx context.Context, agentID string) error {
 		}
 	}
 	return fmt.Errorf("node %d: agent %s is not connected", n.ID, agentID)
+}
+
+// AgentsAlive waits until the leader's cluster agent, and the node agents of all members
+// that are on, are connected to the leader's Redis, and tasks can be given to them.
+func (c *Cluster) AgentsAlive(ctx context.Context) error {
+	leader := c.Lab.Node(c.Leader)
+	return Until(ctx, pollInterval, func(ctx context.Context) error {
+		errs := []error{leader.Alive(ctx, "cluster")}
+		for _, id := range c.On() {
+			errs = append(errs, leader.Alive(ctx, "node/"+strconv.Itoa(id)))
+		}
+		return errors.Join(errs...)
+	})
 }
 
 // Role is what a Redis says of itself.

@@ -87,7 +87,7 @@ func (s *Store) AdoptACLs(ctx context.Context) (bool, error) {
 func userChanges(present, wanted map[string]string) [][]any {
 	var commands [][]any
 	for _, name := range names(wanted) {
-		if present[name] != wanted[name] {
+		if !sameUser(present[name], wanted[name]) {
 			rules := strings.TrimPrefix(wanted[name], "user "+name)
 			commands = append(commands, fields("ACL SETUSER "+name+" reset "+rules))
 		}

@@ -142,7 +142,7 @@ func (n twoNodes) wantSame(t *testing.T) {
 		delete(leader, name)
 		delete(worker, name)
 	}
-	if !maps.Equal(leader, worker) {
+	if !maps.EqualFunc(leader, worker, sameUser) {
 		t.Errorf("users of the leader:\n%v\nof the worker:\n%v", leader, worker)
 	}
 }

@@ -18,43 +18,53 @@ func (s *Store) HandOver(ctx context.Context, address netip.Addr, timeout time.D
 	if err != nil {
 		return err
 	}
-	err = s.do(ctx, "FAILOVER", "TO", replica.Host, replica.Port, "TIMEOUT", timeout.Milliseconds())
+	// One half of the time is for the replica to catch up, the rest, which Redis
+	// itself does not limit, for its acceptance.
+	err = s.do(ctx, "FAILOVER", "TO", replica.Host, replica.Port, "TIMEOUT", (timeout / 2).Milliseconds())
 	if err != nil {
 		return fmt.Errorf("hand over to %s: %w", address, err)
 	}
-	if err := s.waitHandOver(ctx); err != nil {
+	if err := s.waitHandOver(ctx, timeout); err != nil {
 		return fmt.Errorf("hand over to %s: %w", address, err)
 	}
 	return nil
 }
 
-// waitHandOver waits until this Redis is a replica, or has given up to become one.
-func (s *Store) waitHandOver(ctx context.Context) error {
+// waitHandOver waits until this Redis is a replica that the new master has
+// accepted, or has given up to become one. It calls itself a replica long
+// before: if the new master hangs, or does not let it in, the cluster has none.
+func (s *Store) waitHandOver(ctx context.Context, timeout time.Duration) error {
+	waiting, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	for {
-		role, err := s.Role(ctx)
-		if err == nil && !role.Master {
-			return nil
+		busy, err := s.failoverUnderWay(waiting)
+		if err == nil && !busy {
+			return s.handOverResult(ctx)
 		}
-		if err == nil {
-			busy, ierr := s.failoverUnderWay(ctx)
-			if ierr == nil && !busy {
-				return s.handOverResult(ctx)
-			}
-		}
-		if !pause(ctx, retryShort) {
-			return ctx.Err()
+		if !pause(waiting, retryShort) {
+			break
 		}
 	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	// The replica has been silent for half of the time given: that it accepts
+	// just now, which would make two masters, is not to be expected. Redis refuses
+	// to abort what has ended a moment ago.
+	if err := s.do(ctx, "FAILOVER", "ABORT"); err != nil && !isReply(err) {
+		return fmt.Errorf("abort: %w", err)
+	}
+	return s.handOverResult(ctx)
 }
 
-// handOverResult looks once more: the role may have changed between the two questions.
+// handOverResult tells what a failover that has ended came to.
 func (s *Store) handOverResult(ctx context.Context) error {
 	role, err := s.Role(ctx)
 	if err != nil {
 		return err
 	}
 	if role.Master {
-		return errors.New("the replica did not catch up in time: this Redis is still the master")
+		return errors.New("the replica did not catch up, or did not accept, in time: this Redis is still the master")
 	}
 	return nil
 }

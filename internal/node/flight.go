@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync"
 )
 
@@ -54,7 +56,18 @@ func (f *Flight) fly(ctx context.Context) {
 		if current == nil {
 			return
 		}
-		current.err = f.job(ctx)
+		current.err = f.guarded(ctx)
 		close(current.done)
 	}
+}
+
+// guarded runs the job once. It has a goroutine of its own, where nobody else
+// would catch a panic: that is an error of those who wait, not of the agent.
+func (f *Flight) guarded(ctx context.Context) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+		}
+	}()
+	return f.job(ctx)
 }

@@ -65,11 +65,15 @@ func (k *Keeper) Nudge() {
 func (k *Keeper) Run(ctx context.Context) {
 	ticker := time.NewTicker(roleInterval)
 	defer ticker.Stop()
-	known, settled := "", time.Time{}
+	// Redis may come back as something else than it was: last is how it answered last.
+	known, last, settled := "", "", time.Time{}
 	for {
 		now := k.situation(ctx)
-		if now != "" && known != "" && now != known {
-			k.leaderChanged()
+		if now != "" {
+			if last != "" && now != last {
+				k.leaderChanged()
+			}
+			last = now
 		}
 		if now != "" && (now != known || time.Since(settled) >= settleInterval) {
 			k.run(ctx)
@@ -100,15 +104,15 @@ func (k *Keeper) situation(ctx context.Context) string {
 }
 
 // run settles once, and logs what is new.
-func (k *Keeper) run(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, settleTime)
+func (k *Keeper) run(keeping context.Context) {
+	ctx, cancel := context.WithTimeout(keeping, settleTime)
 	defer cancel()
 	report, err := k.settle(ctx)
 	for _, line := range report.Plan.Lines() {
 		k.log.Infof("VPN: %s", line)
 	}
 	problems := describe(report.Warnings, err)
-	if problems != "" && problems != k.said && ctx.Err() == nil {
+	if problems != "" && problems != k.said && keeping.Err() == nil {
 		k.log.Warnf("bring the node to what Redis says: %s", problems)
 	}
 	k.said = problems

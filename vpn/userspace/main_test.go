@@ -154,7 +154,7 @@ func TestBackground(t *testing.T) {
 		_, err := net.InterfaceByName("wg7")
 		return err != nil && process(t) == 0
 	})
-	start(t) // although the socket of the one that was killed is still there
+	start(t)      // although the socket of the one that was killed is still there
 	for range 5 { // at once after one another, as wg-quick down and up
 		vpntest.Command(t, "ip", "link", "delete", "wg7")
 		start(t)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -43,36 +42,35 @@ func (t *Tasks) Heartbeat(ctx context.Context, task worker.Task, p worker.Progre
 	return err
 }
 
-// Finish implements [worker.Board]. When Redis has become a replica, which can
-// store nothing, the final status is published there, for a client that waits
-// on this very node; the result goes to the leader's Redis as soon as the
-// agent's address leads there, within the life of the task's context.
+// Finish implements [worker.Board].
+//
+// A task whose result is not stored stays held as long as this agent lives: it
+// has run, so that it must be neither given back nor handed out again.
 func (t *Tasks) Finish(ctx context.Context, task worker.Task, result worker.Result) error {
-	defer t.release(string(task.Payload))
+	err := t.finish(ctx, task, result)
+	var refused *refusedError
+	if err == nil || errors.As(err, &refused) {
+		t.release(string(task.Payload))
+	}
+	return err
+}
+
+// finish stores a result. When Redis has become a replica, which can store
+// nothing, the final status is published there, for a client that waits on this
+// very node; the result goes to the leader's Redis as soon as the agent's
+// address leads there, within the life of the task's context.
+func (t *Tasks) finish(ctx context.Context, task worker.Task, result worker.Result) error {
 	environment := t.environment(result)
 	told := false
-	deadline := time.Now().Add(t.expire())
 	return t.again(ctx, "store result", func(client *redis.Client) error {
 		err := t.store(ctx, client, task, result, environment)
-		if !redis.IsReadOnlyError(err) {
-			return err
-		}
-		if !told {
+		if redis.IsReadOnlyError(err) && !told {
 			told = true
 			err = errors.Join(err, client.Publish(ctx, t.channel(task), message(result.Final)).Err())
-		}
-		if time.Now().After(deadline) {
-			return &refusedError{err}
 		}
 		return err
 	})
 }
-
-// refusedError ends the tries to store a result.
-type refusedError struct{ error }
-
-// Unwrap returns what Redis said.
-func (e *refusedError) Unwrap() error { return e.error }
 
 // environment reads what is mirrored with a result. A file that cannot be read
 // is no failure of the task.

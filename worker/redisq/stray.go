@@ -3,27 +3,28 @@ package redisq
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
 
 	"cluster-agent/worker"
 )
 
 // checkInProgress looks for tasks in progress that nobody works on: at the
 // start, after a lost connection, and when Redis was a replica.
-func (t *Tasks) checkInProgress(ctx context.Context) error {
-	t.mu.Lock()
-	mode := t.check
-	t.mu.Unlock()
+func (t *Tasks) checkInProgress(ctx context.Context, client *redis.Client) error {
+	mode := t.suspicion()
 	if mode == noCheck {
 		return nil
 	}
-	if err := t.wantMaster(ctx); err != nil {
+	if err := t.wantMaster(ctx, client); err != nil {
 		return err
 	}
-	payloads, err := t.fetch.get().LRange(ctx, inProgressKey(t.opt.Agent), 0, -1).Result()
+	strays, err := t.unheld(ctx, client)
 	if err != nil {
 		return fmt.Errorf("look for tasks in progress: %w", err)
 	}
-	strays := t.unheld(payloads)
 	if mode == settleThem {
 		if err := t.settleAll(ctx, strays); err != nil {
 			return err
@@ -36,10 +37,16 @@ func (t *Tasks) checkInProgress(ctx context.Context) error {
 	return nil
 }
 
+func (t *Tasks) suspicion() checkMode {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.check
+}
+
 // wantMaster fails as a write would while Redis is a replica: its list of tasks
 // in progress is that of another machine then.
-func (t *Tasks) wantMaster(ctx context.Context) error {
-	role, err := helloRole(ctx, t.fetch.get())
+func (t *Tasks) wantMaster(ctx context.Context, client *redis.Client) error {
+	role, err := helloRole(ctx, client)
 	if err != nil {
 		return err
 	}
@@ -49,19 +56,23 @@ func (t *Tasks) wantMaster(ctx context.Context) error {
 	return nil
 }
 
-// unheld returns the payloads that are not being worked on, the oldest first.
-func (t *Tasks) unheld(payloads []string) []string {
+// unheld returns the payloads in progress that are not being worked on, the
+// oldest first. What is held is noted before the list is read: a task that is
+// finished meanwhile would look like one that nobody works on.
+func (t *Tasks) unheld(ctx context.Context, client *redis.Client) ([]string, error) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	seen := map[string]int{}
+	held := maps.Clone(t.held)
+	t.mu.Unlock()
+	payloads, err := client.LRange(ctx, inProgressKey(t.opt.Agent), 0, -1).Result()
 	var strays []string
-	for i := len(payloads) - 1; i >= 0; i-- {
-		payload := payloads[i]
-		if seen[payload]++; seen[payload] > t.held[payload] {
-			strays = append(strays, payload)
+	for _, payload := range slices.Backward(payloads) {
+		if held[payload] > 0 {
+			held[payload]--
+			continue
 		}
+		strays = append(strays, payload)
 	}
-	return strays
+	return strays, err
 }
 
 // stray hands out one of them.
@@ -92,16 +103,20 @@ func (t *Tasks) settleAll(ctx context.Context, payloads []string) error {
 }
 
 // Return gives back to the queue what was taken from it and never handed out,
-// as the reply to a fetch that was broken off may be.
+// as the reply to a fetch that was broken off may be. As long as the tasks of an
+// earlier life are not settled it gives nothing back: those may have been started.
 func (t *Tasks) Return(ctx context.Context) error {
-	key := inProgressKey(t.opt.Agent)
-	payloads, err := t.board.get().LRange(ctx, key, 0, -1).Result()
+	if t.suspicion() == settleThem {
+		return nil
+	}
+	strays, err := t.unheld(ctx, t.board.get())
 	if err != nil {
 		return fmt.Errorf("look for tasks to give back: %w", err)
 	}
-	for _, payload := range t.unheld(payloads) {
+	// The oldest comes back last, and so is the first to be taken again.
+	for _, payload := range slices.Backward(strays) {
 		pipe := t.board.get().TxPipeline()
-		pipe.LRem(ctx, key, 1, payload)
+		pipe.LRem(ctx, inProgressKey(t.opt.Agent), 1, payload)
 		pipe.RPush(ctx, queueKey(t.opt.Agent), payload)
 		if _, err := pipe.Exec(ctx); err != nil {
 			return fmt.Errorf("give a task back: %w", err)
@@ -115,7 +130,7 @@ func (t *Tasks) settle(ctx context.Context, task worker.Task) error {
 		return t.board.get().LRem(ctx, inProgressKey(t.opt.Agent), 1, string(task.Payload)).Err()
 	}
 	t.opt.Log.Warnf("task/%s/%s: was interrupted when the agent ended, settled as aborted", t.opt.Agent, task.ID)
-	return t.Finish(ctx, task, worker.Result{
+	return t.finish(ctx, task, worker.Result{
 		Error:    []byte("The agent was interrupted while it ran the task\n"),
 		ExitCode: worker.ExitInterrupted,
 		Final:    worker.Progress{Status: worker.Aborted},

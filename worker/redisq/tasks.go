@@ -87,6 +87,7 @@ func (t *Tasks) Next(ctx context.Context) (worker.Task, error) {
 		case errors.Is(err, redis.Nil):
 			t.health.worked()
 		case ctx.Err() != nil:
+			t.suspect(runStrays)
 		case err != nil:
 			t.lost(ctx, err)
 		default:
@@ -99,15 +100,15 @@ func (t *Tasks) Next(ctx context.Context) (worker.Task, error) {
 
 // fetchOne takes one payload: a stray one first, else the next of the queue.
 func (t *Tasks) fetchOne(ctx context.Context) (string, error) {
-	if err := t.checkInProgress(ctx); err != nil {
+	// go-redis does not interrupt a command when ctx ends: its connection has to be closed.
+	client := t.fetch.get()
+	defer context.AfterFunc(ctx, func() { t.fetch.drop(client) })()
+	if err := t.checkInProgress(ctx, client); err != nil {
 		return "", err
 	}
 	if payload, ok := t.stray(); ok {
 		return payload, nil
 	}
-	// go-redis does not interrupt a blocking command when ctx ends: its connection has to be closed.
-	client := t.fetch.get()
-	defer context.AfterFunc(ctx, func() { t.fetch.drop(client) })()
 	payload, err := client.BLMove(context.WithoutCancel(ctx), queueKey(t.opt.Agent), inProgressKey(t.opt.Agent),
 		"RIGHT", "LEFT", t.opt.PollingInterval).Result()
 	if err != nil {
@@ -122,13 +123,19 @@ func (t *Tasks) fetchOne(ctx context.Context) (string, error) {
 func (t *Tasks) lost(ctx context.Context, err error) {
 	t.health.failed(err)
 	t.fetch.drop(nil)
-	t.mu.Lock()
-	t.check = max(t.check, runStrays)
 	if redis.IsReadOnlyError(err) {
-		t.check = settleThem
+		t.suspect(settleThem)
+	} else {
+		t.suspect(runStrays)
 	}
-	t.mu.Unlock()
 	pause(ctx, retryPause(err, t.opt.PollingInterval))
+}
+
+// suspect has the tasks in progress looked at before the next fetch.
+func (t *Tasks) suspect(mode checkMode) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.check = max(t.check, mode)
 }
 
 // retryPause is how long to wait after a failure: short while a connection is
@@ -178,8 +185,16 @@ func (t *Tasks) channel(task worker.Task) string {
 	return progressChannel(t.opt.Agent, task.ID)
 }
 
-// again repeats try until it works or ctx ends.
+// refusedError ends the tries to write to a Redis that is a replica.
+type refusedError struct{ error }
+
+// Unwrap returns what Redis said.
+func (e *refusedError) Unwrap() error { return e.error }
+
+// again repeats try until it works or ctx ends. A replica is given up when a
+// task's context would have expired: its tasks are another machine's by then.
 func (t *Tasks) again(ctx context.Context, what string, try func(*redis.Client) error) error {
+	deadline := time.Now().Add(t.expire())
 	for {
 		client := t.board.get()
 		err := try(client)
@@ -187,8 +202,10 @@ func (t *Tasks) again(ctx context.Context, what string, try func(*redis.Client) 
 			t.health.worked()
 			return nil
 		}
-		var final *refusedError
-		if ctx.Err() != nil || errors.As(err, &final) {
+		if redis.IsReadOnlyError(err) && time.Now().After(deadline) {
+			return fmt.Errorf("%s: %w", what, &refusedError{err})
+		}
+		if ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 		t.health.failed(err)

@@ -51,8 +51,9 @@ type Fixture struct {
 	Remote Remote
 	// Open begins a new life of the agent. The suite closes it.
 	Open func(t *testing.T) Instance
-	// LoseReply makes the agent lose touch in the very moment in which it takes
-	// the next task: the task is in progress, and the agent was not told.
+	// LoseReply, called before Open, makes the agent lose touch in the very
+	// moment in which it takes its first task: that is in progress then, and the
+	// agent was not told.
 	LoseReply func(t *testing.T)
 	// Strand leaves payloads in progress, as a life that lost its reply and
 	// ended would, the first taken first.

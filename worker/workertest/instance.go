@@ -27,24 +27,24 @@ func (m *Memory) Open() *MemoryInstance {
 
 // Next implements [worker.Queue].
 func (i *MemoryInstance) Next(ctx context.Context) (worker.Task, error) {
-	for {
-		payload, err := i.take(ctx)
-		if err != nil {
-			return worker.Task{}, err
-		}
-		task, err := worker.DecodeTask([]byte(payload))
-		if err != nil {
-			i.memory.change(func() { i.memory.forget(payload); i.release(payload) })
-		}
-		return task, err
+	payload, err := i.take(ctx)
+	if err != nil {
+		return worker.Task{}, err
 	}
+	task, err := worker.DecodeTask([]byte(payload))
+	if err != nil {
+		i.memory.change(func() { i.memory.forget(payload); i.release(payload) })
+	}
+	return task, err
 }
 
 // take hands out what was taken before and not told of, else the next of the queue.
 func (i *MemoryInstance) take(ctx context.Context) (payload string, err error) {
-	taken := false
-	for !taken {
-		if err := i.memory.wait(ctx, func() bool { return i.something() }); err != nil {
+	for taken := false; !taken; {
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		if err := i.memory.wait(ctx, i.something); err != nil {
 			return "", err
 		}
 		i.memory.change(func() { payload, taken = i.takeNow() })

@@ -1,0 +1,218 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"cluster-agent/internal/cluster"
+	"cluster-agent/vpn"
+)
+
+// kept is a machine that a keeper keeps, in the time of a synctest bubble.
+type kept struct {
+	mu       sync.Mutex
+	role     cluster.Role
+	away     bool // Redis does not answer
+	warnings []vpn.Warning
+	failure  error
+	takes    time.Duration // how long settling takes
+
+	settled, switches int
+	log               strings.Builder
+}
+
+func (k *kept) Role(context.Context) (cluster.Role, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.away {
+		return cluster.Role{}, errors.New("connection refused")
+	}
+	return k.role, nil
+}
+
+func (k *kept) Settle(ctx context.Context) (vpn.Report, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.settled++
+	if !pause(ctx, k.takes) {
+		return vpn.Report{}, ctx.Err()
+	}
+	return vpn.Report{Warnings: k.warnings}, k.failure
+}
+
+func (k *kept) leaderChanged() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.switches++
+}
+
+func (k *kept) set(change func(*kept)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	change(k)
+}
+
+// keep runs a keeper of k until the test ends.
+func keep(t *testing.T, k *kept) *Keeper {
+	t.Helper()
+	log := logrus.New()
+	log.SetOutput(&k.log)
+	keeper := &Keeper{
+		settle: k.Settle, role: k.Role, leaderChanged: k.leaderChanged,
+		log: logrus.NewEntry(log), nudged: make(chan struct{}, 1),
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { keeper.Run(ctx); close(ended) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	return keeper
+}
+
+// after lets time pass and compares what has happened since the beginning.
+func (k *kept) after(t *testing.T, d time.Duration, settled, switches int) {
+	t.Helper()
+	time.Sleep(d)
+	synctest.Wait()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.settled != settled || k.switches != switches {
+		t.Fatalf("settled %d times, %d changes of the leader; want %d and %d", k.settled, k.switches, settled, switches)
+	}
+}
+
+func replicaOf(address string) cluster.Role { return cluster.Role{Source: address, LinkUp: true} }
+
+func TestKeeper(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := &kept{role: replicaOf("10.5.4.1:6379")}
+		keeper := keep(t, k)
+		k.after(t, 0, 1, 0) // at start
+		k.after(t, settleInterval-time.Second, 1, 0)
+		k.after(t, 2*time.Second, 2, 0) // from time to time
+		keeper.Nudge()
+		keeper.Nudge()
+		k.after(t, 0, 3, 0) // when told to
+		k.after(t, 5*time.Second, 3, 0)
+		k.set(func(k *kept) { k.role = replicaOf("10.5.4.3:6379") })
+		k.after(t, roleInterval, 4, 1) // another master
+		k.set(func(k *kept) { k.role = cluster.Role{Master: true} })
+		k.after(t, roleInterval, 5, 2) // another role
+		k.set(func(k *kept) { k.role = cluster.Role{Master: true, Replicas: []cluster.Replica{{Host: "10.5.4.2"}}} })
+		k.after(t, roleInterval, 5, 2) // who is connected to it is no news
+	})
+}
+
+func TestKeeperRedisAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := &kept{role: replicaOf("10.5.4.1:6379"), away: true}
+		keeper := keep(t, k)
+		k.after(t, 2*settleInterval, 0, 0) // nothing is known, nothing is done
+		keeper.Nudge()
+		k.after(t, time.Second, 0, 0)
+		k.set(func(k *kept) { k.away = false })
+		k.after(t, roleInterval, 1, 0)
+		k.set(func(k *kept) { k.away = true })
+		k.after(t, 10*time.Second, 1, 0)
+		k.set(func(k *kept) { k.away = false })
+		k.after(t, roleInterval, 2, 0) // it has come back as it was
+		k.set(func(k *kept) { k.away = true })
+		k.after(t, 10*time.Second, 2, 0)
+		k.set(func(k *kept) { k.away, k.role = false, replicaOf("10.5.4.3:6379") })
+		k.after(t, roleInterval, 3, 1) // it has come back with another master
+	})
+}
+
+// said counts the lines of the log that hold a text.
+func (k *kept) said(text string) int { return strings.Count(k.log.String(), text) }
+
+func TestKeeperSaysAProblemOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := &kept{
+			role: replicaOf("10.5.4.1:6379"), failure: errors.New("no route"),
+			warnings: []vpn.Warning{{Node: 3, Text: "bad port"}},
+		}
+		keep(t, k)
+		k.after(t, 3*settleInterval+time.Second, 4, 0)
+		if n := k.said("no route"); n != 1 || k.said("node 3: bad port") != 1 {
+			t.Errorf("said %d times:\n%s", n, k.log.String())
+		}
+		k.set(func(k *kept) { k.failure = errors.New("no interface") })
+		k.after(t, settleInterval, 5, 0)
+		if k.said("no interface") != 1 || k.said("bad port") != 2 {
+			t.Errorf("another problem:\n%s", k.log.String())
+		}
+		k.set(func(k *kept) { k.failure, k.warnings = nil, nil })
+		k.after(t, settleInterval, 6, 0)
+		k.set(func(k *kept) { k.failure = errors.New("no route") })
+		k.after(t, settleInterval, 7, 0)
+		if k.said("no route") != 2 {
+			t.Errorf("a problem that has come back:\n%s", k.log.String())
+		}
+	})
+}
+
+// TestKeeperSaysThatItTookTooLong: a run that never comes to an end is a problem, too.
+func TestKeeperSaysThatItTookTooLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := &kept{role: replicaOf("10.5.4.1:6379"), takes: time.Hour}
+		keep(t, k)
+		k.after(t, settleTime+time.Second, 1, 0)
+		if k.said("deadline exceeded") == 0 {
+			t.Errorf("log:\n%s", k.log.String())
+		}
+	})
+}
+
+// TestKeeperEndsQuietly: being stopped is no problem of the node.
+func TestKeeperEndsQuietly(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := &kept{role: replicaOf("10.5.4.1:6379"), takes: time.Hour}
+		log := logrus.New()
+		log.SetOutput(&k.log)
+		keeper := &Keeper{
+			settle: k.Settle, role: k.Role, leaderChanged: k.leaderChanged,
+			log: logrus.NewEntry(log), nudged: make(chan struct{}, 1),
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		keeper.Run(ctx)
+		if k.log.Len() != 0 {
+			t.Errorf("log:\n%s", k.log.String())
+		}
+	})
+}
+
+// TestKeeperOfAMachine: a node without a cluster is left alone.
+func TestKeeperOfAMachine(t *testing.T) {
+	t.Parallel()
+	m, server, manager := newMachine(t, 1)
+	before := read(t, m.Files.HostsFile())
+	role, err := m.Role(t.Context())
+	must(t, err)
+	if !role.Master {
+		t.Errorf("role %+v", role)
+	}
+	report, err := m.Settle(t.Context())
+	if err != nil || report.Changed() || manager.all() != "" || read(t, m.Files.HostsFile()) != before {
+		t.Errorf("settled: %+v, %v, %s", report, err, manager.all())
+	}
+	if keeper := NewKeeper(m, func() {}); keeper.situation(t.Context()) != "master" {
+		t.Errorf("situation %q", keeper.situation(t.Context()))
+	}
+	server.Kill()
+	if keeper := NewKeeper(m, func() {}); keeper.situation(t.Context()) != "" {
+		t.Errorf("situation without Redis %q", keeper.situation(t.Context()))
+	}
+}

@@ -1,0 +1,143 @@
+package workertest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"cluster-agent/worker"
+)
+
+// Run checks an implementation of queue and board; make is called for every
+// check, each of which wants an empty queue of its own.
+func Run(t *testing.T, makeFixture func(t *testing.T) Fixture) {
+	t.Helper()
+	for _, check := range slices.Concat(queueChecks(), boardChecks(), recoveryChecks()) {
+		t.Run(check.name, func(t *testing.T) {
+			t.Parallel()
+			check.run(t, &bench{Fixture: makeFixture(t)})
+		})
+	}
+}
+
+// check is one promise of the contract.
+type check struct {
+	name string
+	run  func(t *testing.T, b *bench)
+}
+
+// bench is a fixture with the small tools the checks share.
+type bench struct{ Fixture }
+
+// patience bounds everything the suite waits for.
+const patience = 10 * time.Second
+
+// open begins a life that ends with the test.
+func (b *bench) open(t *testing.T) Instance {
+	t.Helper()
+	instance := b.Open(t)
+	t.Cleanup(func() { closeInstance(t, instance) })
+	return instance
+}
+
+func closeInstance(t *testing.T, instance Instance) {
+	t.Helper()
+	if err := instance.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
+
+func order(id string) string {
+	return fmt.Sprintf(`{"id":%q,"action":"act","data":{"n":1},"user":"admin"}`, id)
+}
+
+// next takes the next task.
+func (b *bench) next(t *testing.T, queue worker.Queue) worker.Task {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	task, err := queue.Next(ctx)
+	if err != nil {
+		t.Fatalf("next task: %v", err)
+	}
+	return task
+}
+
+// take takes the next task and wants it to be a certain one.
+func (b *bench) take(t *testing.T, queue worker.Queue, id string) worker.Task {
+	t.Helper()
+	task := b.next(t, queue)
+	if task.ID != id {
+		t.Fatalf("got task %q, want %q", task.ID, id)
+	}
+	return task
+}
+
+func (b *bench) accept(t *testing.T, board worker.Board, task worker.Task) {
+	t.Helper()
+	if err := board.Accept(t.Context(), task); err != nil {
+		t.Fatalf("accept: %v", err)
+	}
+}
+
+func (b *bench) finish(t *testing.T, board worker.Board, task worker.Task, result worker.Result) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := board.Finish(ctx, task, result); err != nil {
+		t.Fatalf("finish: %v", err)
+	}
+}
+
+// done is the result of a task that went well.
+func done() worker.Result {
+	return worker.Result{
+		Output: []byte("out\n"), Error: []byte("err\n"),
+		Final: worker.Progress{Status: worker.Completed, Percent: 100},
+	}
+}
+
+func (b *bench) wantLists(t *testing.T, want Lists) {
+	t.Helper()
+	got := b.Remote.Lists(t)
+	if !slices.Equal(got.Waiting, want.Waiting) || !slices.Equal(got.InProgress, want.InProgress) {
+		t.Fatalf("lists are %+v, want %+v", got, want)
+	}
+}
+
+func (b *bench) wantRecord(t *testing.T, id string, want map[string]string) {
+	t.Helper()
+	got := b.Remote.Record(t, id)
+	for part, text := range want {
+		if got[part] != text {
+			t.Fatalf("%s of task %s is %q, want %q", part, id, got[part], text)
+		}
+	}
+}
+
+// wantNews wants the next message to be this progress of a task.
+func (b *bench) wantNews(t *testing.T, watch func() News, id string, p worker.Progress) {
+	t.Helper()
+	text, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := watch(), (News{b.taskNews(id), string(text)}); got != want {
+		t.Fatalf("published %+v, want %+v", got, want)
+	}
+}
+
+// idle has the instance do all it does before it waits, by letting it wait for
+// a task that does not come.
+func (b *bench) idle(t *testing.T, queue worker.Queue) {
+	t.Helper()
+	b.Remote.Push(t, `no task`)
+	var undecodable *worker.DecodeError
+	if _, err := queue.Next(t.Context()); !errors.As(err, &undecodable) {
+		t.Fatalf("next: %v, want a DecodeError", err)
+	}
+}
