@@ -179,7 +179,7 @@ func TestPowerOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := n.PowerOff(); err != nil {
+	if err := n.PowerOff(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := other.Exec(ctx, "kill", "-0", strings.TrimSpace(daemon)); err != nil || got.Code == 0 {

@@ -31,15 +31,7 @@ func look(t *testing.T) traces {
 	}
 	var now traces
 	for _, e := range entries {
-		if _, err := strconv.Atoi(e.Name()); err != nil {
-			continue
-		}
-		if ns, err := os.Readlink("/proc/" + e.Name() + "/ns/pid"); err == nil && ns != mine {
-			line, err := os.ReadFile("/proc/" + e.Name() + "/cmdline")
-			if err == nil {
-				now.processes += e.Name() + " " + strings.ReplaceAll(string(line), "\x00", " ") + "\n"
-			}
-		}
+		now.processes += elsewhere(e.Name(), mine)
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -56,6 +48,23 @@ func look(t *testing.T) traces {
 		now.links += name + "\n"
 	}
 	return now
+}
+
+// elsewhere describes a process if it is in another pid namespace than mine.
+func elsewhere(pid, mine string) string {
+	if _, err := strconv.Atoi(pid); err != nil {
+		return ""
+	}
+	// What has ended meanwhile cannot be read.
+	ns, err := os.Readlink("/proc/" + pid + "/ns/pid")
+	if err != nil || ns == mine {
+		return ""
+	}
+	line, err := os.ReadFile("/proc/" + pid + "/cmdline")
+	if err != nil {
+		return ""
+	}
+	return pid + " " + strings.ReplaceAll(string(line), "\x00", " ") + "\n"
 }
 
 // nothingLeft waits until the machine is as it was.
@@ -97,7 +106,7 @@ func start(ctx context.Context, t *testing.T, args ...string) (*exec.Cmd, *bufio
 
 // TestProgram runs the lab's program as people do. One after the other: each wants to see
 // that nothing is left of it, and only one lab can be kept.
-func TestProgram(t *testing.T) { //nolint:paralleltest,tparallel // see above
+func TestProgram(t *testing.T) { //nolint:paralleltest // see above
 	needLab(t)
 	t.Run("demo", demoEnds)           //nolint:paralleltest // see above
 	t.Run("interrupted", demoStopped) //nolint:paralleltest // see above
@@ -139,7 +148,7 @@ func demoStopped(t *testing.T) {
 		"Ctrl-C of kept": {syscall.SIGINT, true, 130},
 		"KILL of kept":   {syscall.SIGKILL, true, -1},
 	} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // see TestProgram
+		t.Run(name, func(t *testing.T) {
 			ctx := deadline(t, time.Minute)
 			before := look(t)
 			cmd, out := start(ctx, t, "demo", "--keep="+strconv.FormatBool(test.keep))

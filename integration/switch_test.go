@@ -47,7 +47,7 @@ func TestPromote(t *testing.T) {
 
 	for _, n := range c.Lab.Nodes {
 		t.Logf("reboot of node %d", n.ID)
-		if err := n.Shutdown(); err != nil {
+		if err := n.Shutdown(ctx); err != nil {
 			t.Fatal(err)
 		}
 		if err := n.PowerOn(ctx); err != nil {
@@ -70,7 +70,7 @@ func TestPromoteThenPowerCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	settle(ctx, t, c)
-	if err := c.Lab.Node(3).PowerOff(); err != nil {
+	if err := c.Lab.Node(3).PowerOff(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Lab.Node(3).PowerOn(ctx); err != nil {
@@ -110,7 +110,7 @@ func TestSwitchLeader(t *testing.T) {
 				t.Fatal(err)
 			}
 			settle(ctx, t, c)
-			if err := c.Lab.Node(1).PowerOff(); err != nil {
+			if err := c.Lab.Node(1).PowerOff(ctx); err != nil {
 				t.Fatal(err)
 			}
 			for _, on := range order {

@@ -14,6 +14,7 @@ import (
 
 	"cluster-agent/actions"
 	"cluster-agent/events"
+	"cluster-agent/internal/host"
 	"cluster-agent/internal/node"
 	"cluster-agent/worker"
 	"cluster-agent/worker/redisq"
@@ -79,7 +80,11 @@ type agent struct {
 	log        *logrus.Entry
 }
 
+// dialTime bounds one try to reach Redis.
+const dialTime = 3 * time.Second
+
 func newAgent(s settings, log *logrus.Entry, env *environment) (*agent, error) {
+	s.tasks.Dial = host.NewFiles("/").Dialer(dialTime)
 	options := redisq.Options{
 		Agent: s.agent, Server: s.tasks, PollingInterval: s.tuning.PollingInterval,
 		Environment: stateVariables, Log: log,

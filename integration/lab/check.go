@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -72,7 +73,7 @@ func (f *findings) want(what, got, want string) {
 
 func (e Expect) checkRedis(v View) []string {
 	var f findings
-	f.want("the leader, by its Redis,", v.Leader, fmt.Sprint(e.Leader))
+	f.want("the leader, by its Redis,", v.Leader, strconv.Itoa(e.Leader))
 	if v.Node != e.Leader {
 		if v.Role.Master {
 			return append(f, "its Redis is a master, not a replica")
@@ -104,7 +105,7 @@ func (e Expect) checkFiles(v View) []string {
 	f.want("cluster-leader in hosts", v.Hosts["cluster-leader"], e.address(e.Leader))
 	f.want("cluster-localnode in hosts", v.Hosts["cluster-localnode"], e.address(v.Node))
 	for _, agent := range []string{"cluster", "node"} {
-		f.want("NODE_ID in the state of agent "+agent, v.IDs[agent], fmt.Sprint(v.Node))
+		f.want("NODE_ID in the state of agent "+agent, v.IDs[agent], strconv.Itoa(v.Node))
 	}
 	return f
 }
@@ -117,20 +118,20 @@ func (e Expect) others(node int) []int {
 // checkVPN checks wg0 and, the same way, wg0.conf.
 func (e Expect) checkVPN(v View) []string {
 	var f findings
-	f.want("the node with the key of wg0", fmt.Sprint(e.Keys[v.Device.Key]), fmt.Sprint(v.Node))
+	f.want("the node with the key of wg0", strconv.Itoa(e.Keys[v.Device.Key]), strconv.Itoa(v.Node))
 	return slices.Concat(f, e.checkPeers("wg0", v, v.Device), e.checkPeers("wg0.conf", v, v.Conf))
 }
 
 func (e Expect) checkPeers(where string, v View, d Device) []string {
 	var f findings
-	f.want("the port of "+where, fmt.Sprint(d.Port), fmt.Sprint(WireGuardPort))
-	var got []int
+	f.want("the port of "+where, strconv.Itoa(d.Port), strconv.Itoa(WireGuardPort))
+	got := make([]int, 0, len(d.Peers))
 	for _, p := range d.Peers {
 		node := e.Keys[p.Key]
 		got = append(got, node)
 		name := fmt.Sprintf("peer %d of %s", node, where)
 		f.want("AllowedIPs of "+name, strings.Join(p.AllowedIPs, " "), strings.Join(e.allowed(v.Node, node), " "))
-		f.want("keepalive of "+name, fmt.Sprint(p.Keepalive), fmt.Sprint(keepalive))
+		f.want("keepalive of "+name, strconv.Itoa(p.Keepalive), strconv.Itoa(keepalive))
 		if v.Node != e.Leader {
 			f.want("endpoint of "+name, p.Endpoint, e.Endpoint)
 		}

@@ -83,7 +83,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 func TestLongest(t *testing.T) {
 	t.Parallel()
 	at := func(ms ...int) []time.Time {
-		var all []time.Time
+		all := make([]time.Time, 0, len(ms))
 		for _, m := range ms {
 			all = append(all, time.UnixMilli(int64(m)))
 		}

@@ -97,6 +97,5 @@ func (n *Node) command(ctx context.Context, dir string, argv ...string) *exec.Cm
 
 // environment is what a process in the node gets, and nothing of the lab's own.
 func (n *Node) environment(more ...string) []string {
-	env := []string{nodePath, "HOME=/root", "LANG=C.UTF-8", "TERM=dumb", raceSetting}
-	return append(env, more...)
+	return append([]string{nodePath, "HOME=/root", "LANG=C.UTF-8", "TERM=dumb", raceSetting}, more...)
 }

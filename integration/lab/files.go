@@ -143,11 +143,12 @@ func hide(path, upper string) error {
 }
 
 func copyFile(from, to string, mode uint32, o owner) error {
-	data, err := os.ReadFile(from) //nolint:gosec // paths are the lab's own
+	data, err := os.ReadFile(from)
 	if err != nil {
 		return fmt.Errorf("copy: %w", err)
 	}
-	return errors.Join(os.WriteFile(to, data, 0o600), os.Chown(to, o.uid, o.gid), unix.Chmod(to, mode))
+	return errors.Join(os.WriteFile(to, data, 0o600), //nolint:gosec // in the directory that the lab made
+		os.Chown(to, o.uid, o.gid), unix.Chmod(to, mode))
 }
 
 // clearDir removes what is in a directory, but not the directory, which may be a mount.

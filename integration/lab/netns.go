@@ -42,7 +42,7 @@ func enterNetwork(pid int) (err error) {
 		return fmt.Errorf("open network namespace: %w", err)
 	}
 	defer func() { err = errors.Join(err, ns.Close()) }()
-	if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil { //nolint:gosec // a file descriptor fits
+	if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("enter network namespace: %w", err)
 	}
 	return nil

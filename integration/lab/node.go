@@ -78,7 +78,7 @@ func (n *Node) close() error {
 	if n.holder == nil {
 		return nil
 	}
-	err := n.kill()
+	err := n.kill(context.Background())
 	for _, c := range n.clients {
 		err = errors.Join(err, c.Close())
 	}

@@ -33,13 +33,13 @@ type echo struct {
 func (n *Node) newEcho(ctx context.Context, to netip.Addr) (*echo, error) {
 	id := uint16(n.lab.echoes.Add(1)) //nolint:gosec // it may wrap: old conversations are over
 	e := &echo{to: &net.IPAddr{IP: to.AsSlice()}, id: id, request: echoRequest4, reply: echoReply4}
-	network, any := "ip4:icmp", "0.0.0.0"
+	network, all := "ip4:icmp", "0.0.0.0"
 	if to.Is6() {
-		network, any = "ip6:ipv6-icmp", "::"
+		network, all = "ip6:ipv6-icmp", "::"
 		e.request, e.reply = echoRequest6, echoReply6
 	}
 	var err error
-	if e.conn, err = n.ListenPacket(ctx, network, any); err != nil {
+	if e.conn, err = n.ListenPacket(ctx, network, all); err != nil {
 		return nil, fmt.Errorf("node %d: open ICMP: %w", n.ID, err)
 	}
 	return e, nil
@@ -57,20 +57,20 @@ func (e *echo) send(sequence uint16) error {
 	return err
 }
 
-// receive waits for the next answer of this conversation and returns its sequence number.
-func (e *echo) receive(until time.Time) (uint16, error) {
+// receive waits for the next answer of this conversation.
+func (e *echo) receive(until time.Time) error {
 	if err := e.conn.SetReadDeadline(until); err != nil {
-		return 0, err
+		return err
 	}
 	m := make([]byte, 256)
 	for {
 		size, from, err := e.conn.ReadFrom(m)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		mine := size >= echoSize && m[0] == e.reply && binary.BigEndian.Uint16(m[4:]) == e.id
 		if mine && from.String() == e.to.String() {
-			return binary.BigEndian.Uint16(m[6:]), nil
+			return nil
 		}
 	}
 }
@@ -82,7 +82,7 @@ func checksum(data []byte) uint16 {
 		sum += uint32(binary.BigEndian.Uint16(data[i:]))
 	}
 	sum = sum>>16 + sum&0xffff
-	return ^uint16(sum + sum>>16) //nolint:gosec // folded above
+	return ^uint16(sum + sum>>16)
 }
 
 // Ping sends one echo request from the node and returns the time until its answer.
@@ -100,7 +100,7 @@ func (n *Node) Ping(ctx context.Context, address string, timeout time.Duration) 
 	if err := e.send(1); err != nil {
 		return 0, fmt.Errorf("node %d: ping %s: %w", n.ID, to, err)
 	}
-	if _, err := e.receive(began.Add(timeout)); err != nil {
+	if err := e.receive(began.Add(timeout)); err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return 0, fmt.Errorf("node %d gets no answer from %s", n.ID, to)
 		}

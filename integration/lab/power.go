@@ -21,15 +21,15 @@ const (
 	killDeadline  = 5 * time.Second
 )
 
-// errPowerOff is the cause of a service's end that comes without SIGTERM.
-type errPowerOff struct{}
+// powerOffError is the cause of a service's end that comes without SIGTERM.
+type powerOffError struct{}
 
-func (errPowerOff) Error() string { return "power off" }
+func (powerOffError) Error() string { return "power off" }
 
 // PowerOff is a power cut: every process of the node is killed, what the kernel and /run
 // held is gone, what is on disk stays.
-func (n *Node) PowerOff() error {
-	if err := n.kill(); err != nil {
+func (n *Node) PowerOff(ctx context.Context) error {
+	if err := n.kill(ctx); err != nil {
 		return err
 	}
 	if err := n.removeVPN(); err != nil {
@@ -41,27 +41,27 @@ func (n *Node) PowerOff() error {
 
 // Shutdown ends the node's services as an orderly halt does, so that Redis saves its data,
 // and then switches the power off.
-func (n *Node) Shutdown() error {
+func (n *Node) Shutdown(ctx context.Context) error {
 	for _, unit := range []string{NodeAgent, ClusterAgent, Redis} {
 		n.services[unit].Stop()
 	}
-	return n.PowerOff()
+	return n.PowerOff(ctx)
 }
 
 // IsOn says whether the node was set up or booted, and not cut off since.
 func (n *Node) IsOn() bool { return n.services[Redis].Status().Active }
 
 // kill ends the node's services and every other process in its network namespace.
-func (n *Node) kill() error {
+func (n *Node) kill(ctx context.Context) error {
 	all := make([]*Service, 0, len(n.services))
 	for _, s := range n.services {
 		all = append(all, s)
 	}
 	err := errors.Join(
-		forEach(all, func(s *Service) error { s.end(errPowerOff{}); return nil }),
+		forEach(all, func(s *Service) error { s.end(powerOffError{}); return nil }),
 		n.Admin.Stop(),
 	)
-	ctx, cancel := context.WithTimeout(context.Background(), killDeadline)
+	ctx, cancel := context.WithTimeout(ctx, killDeadline)
 	defer cancel()
 	// Again and again: a process may have forked while the list was read.
 	return errors.Join(err, Until(ctx, time.Millisecond, func(context.Context) error { return n.killRest() }))
@@ -136,11 +136,11 @@ func (n *Node) PowerOn(ctx context.Context) error {
 		return err
 	}
 	if joined {
-		if _, err := n.Run(ctx, "wg-quick", "up", vpnLink); err != nil {
+		if _, err = n.Run(ctx, "wg-quick", "up", vpnLink); err != nil {
 			return fmt.Errorf("boot: %w", err)
 		}
 	}
-	if err := n.services[Redis].Start(ctx); err != nil {
+	if err = n.services[Redis].Start(ctx); err != nil {
 		return fmt.Errorf("boot: %w", err)
 	}
 	ready, err := n.HasFile("/etc/nethserver/agent.env")

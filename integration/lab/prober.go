@@ -69,7 +69,7 @@ func (p *Prober) sendAll(ctx context.Context) {
 // receiveAll notes when answers arrive, until the socket is closed.
 func (p *Prober) receiveAll() {
 	for {
-		if _, err := p.echo.receive(time.Time{}); err != nil {
+		if p.echo.receive(time.Time{}) != nil {
 			return
 		}
 		p.mu.Lock()

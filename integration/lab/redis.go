@@ -93,11 +93,12 @@ func (n *Node) Alive(ctx context.Context, agentID string) error {
 func (c *Cluster) AgentsAlive(ctx context.Context) error {
 	leader := c.Lab.Node(c.Leader)
 	return Until(ctx, pollInterval, func(ctx context.Context) error {
-		errs := []error{leader.Alive(ctx, "cluster")}
 		for _, id := range c.On() {
-			errs = append(errs, leader.Alive(ctx, "node/"+strconv.Itoa(id)))
+			if err := leader.Alive(ctx, "node/"+strconv.Itoa(id)); err != nil {
+				return err
+			}
 		}
-		return errors.Join(errs...)
+		return leader.Alive(ctx, "cluster")
 	})
 }
 

@@ -46,21 +46,27 @@ func (s *Service) once(life context.Context) (err error) {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
+	exited := make(chan ended, 1)
+	go func() { exited <- ended{cmd.Wait()} }()
 	return s.follow(life, cmd.Process, exited)
 }
 
+// ended is how a process ended, as Wait says.
+type ended struct{ err error }
+
 // follow takes a started process from readiness to its end.
-func (s *Service) follow(life context.Context, process *os.Process, exited <-chan error) error {
+func (s *Service) follow(life context.Context, process *os.Process, exited <-chan ended) error {
 	starting, stopWaiting := context.WithCancel(life)
 	defer stopWaiting()
-	ready := make(chan error, 1)
-	go func() { ready <- s.awaitReady(starting) }()
+	ready := make(chan struct{})
+	go func() {
+		defer close(ready)
+		s.awaitReady(starting)
+	}()
 	select {
-	case err := <-exited:
-		return errors.Join(errors.New("ended before it was ready"), err)
-	case <-ready: // an error means that life ended
+	case end := <-exited:
+		return errors.Join(errors.New("ended before it was ready"), end.err)
+	case <-ready:
 	}
 	if life.Err() != nil {
 		return terminate(life, process, exited)
@@ -71,7 +77,8 @@ func (s *Service) follow(life context.Context, process *os.Process, exited <-cha
 	s.set(func(st *Status) { st.PID = process.Pid; st.Starts++ })
 	var err error
 	select {
-	case err = <-exited:
+	case end := <-exited:
+		err = end.err
 	case <-life.Done():
 		err = terminate(life, process, exited)
 	}
@@ -82,17 +89,21 @@ func (s *Service) follow(life context.Context, process *os.Process, exited <-cha
 	return err
 }
 
-func (s *Service) awaitReady(ctx context.Context) error {
+// awaitReady returns when the service is ready, or when ctx ends.
+func (s *Service) awaitReady(ctx context.Context) {
 	if s.unit.ready == nil {
-		return nil
+		return
 	}
-	return Until(ctx, pollInterval, func(ctx context.Context) error { return s.unit.ready(ctx, s.node) })
+	err := Until(ctx, pollInterval, func(ctx context.Context) error { return s.unit.ready(ctx, s.node) })
+	if err != nil {
+		s.node.lab.log.WithField("node", s.node.ID).WithError(err).Debugf("%s was not ready", s.unit.name)
+	}
 }
 
 // terminate ends a process as the end of its service's life asks for, and waits for it.
-func terminate(life context.Context, process *os.Process, exited <-chan error) error {
+func terminate(life context.Context, process *os.Process, exited <-chan ended) error {
 	first := []os.Signal{syscall.SIGTERM, syscall.SIGCONT} // a paused process does not see SIGTERM
-	if errors.Is(context.Cause(life), errPowerOff{}) {
+	if errors.Is(context.Cause(life), powerOffError{}) {
 		first = []os.Signal{syscall.SIGKILL}
 	}
 	for _, sig := range first {

@@ -26,8 +26,9 @@ func bootSettings() []string {
 
 // bootSysctl resets the settings of this thread's network namespace.
 func bootSysctl() error {
-	var errs []error
-	for _, s := range bootSettings() {
+	settings := bootSettings()
+	errs := make([]error, 0, len(settings))
+	for _, s := range settings {
 		errs = append(errs, setSysctl(s))
 	}
 	return errors.Join(errs...)
@@ -42,7 +43,7 @@ func setSysctl(setting string) error {
 	}
 	name, optional := strings.CutPrefix(strings.TrimSpace(name), "-")
 	path := filepath.Join("/proc/sys", strings.ReplaceAll(name, ".", "/"))
-	err := os.WriteFile(path, []byte(strings.TrimSpace(value)), 0) //nolint:gosec // a file of the kernel
+	err := os.WriteFile(path, []byte(strings.TrimSpace(value)), 0)
 	if err == nil || optional {
 		return nil
 	}

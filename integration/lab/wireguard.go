@@ -24,7 +24,7 @@ type Peer struct {
 type Device struct {
 	Key   string // public; of wg0.conf, which has only the private one, empty
 	Port  int
-	Peers []Peer
+	Peers []Peer // by key: the userspace engine lists them in any order
 }
 
 // WireGuard returns wg0 as `wg show` sees it.
@@ -64,7 +64,12 @@ func parseDump(text string) (Device, error) {
 		}
 		d.Peers = append(d.Peers, p)
 	}
+	d.sort()
 	return d, nil
+}
+
+func (d *Device) sort() {
+	slices.SortFunc(d.Peers, func(a, b Peer) int { return strings.Compare(a.Key, b.Key) })
 }
 
 // parseDumpPeer reads key, preshared key, endpoint, allowed IPs, handshake, received,
@@ -135,6 +140,7 @@ func parseConf(text string) (Device, error) {
 	for i := range d.Peers {
 		d.Peers[i].AllowedIPs = sorted(d.Peers[i].AllowedIPs)
 	}
+	d.sort()
 	return d, nil
 }
 

@@ -1,21 +1,24 @@
 package cluster
 
 import (
-	"os"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"go.uber.org/goleak"
 
 	"cluster-agent/internal/redistest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	logging.Disable() // a Redis that is off says nothing that a test does not see
+	goleak.VerifyTestMain(m)
+}
 
 // startRedis runs a server for the test, prepared as a node's.
 func startRedis(t *testing.T, directives ...string) *redistest.Server {
 	t.Helper()
-	return redistest.Start(t, os.Getenv("CI") == "true", directives...)
+	return redistest.Start(t, directives...)
 }
 
 // newStore is a server with the records in it, empty at first.

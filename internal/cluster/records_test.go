@@ -102,7 +102,7 @@ func TestNodesAmongRubbish(t *testing.T) {
 	}
 	nodes, warnings, err := store.Nodes(ctx)
 	must(t, err)
-	var ids []int
+	ids := make([]int, 0, len(nodes))
 	for _, node := range nodes {
 		ids = append(ids, node.ID)
 	}

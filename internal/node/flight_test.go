@@ -44,9 +44,9 @@ func TestFlightSharesRuns(t *testing.T) {
 		f := NewFlight(g.job)
 		first := call(t.Context(), f)
 		<-g.begun
-		var burst []<-chan error
-		for range 300 {
-			burst = append(burst, call(t.Context(), f))
+		burst := make([]<-chan error, 300)
+		for i := range burst {
+			burst[i] = call(t.Context(), f)
 		}
 		synctest.Wait() // all of them wait now
 		why := errors.New("why")

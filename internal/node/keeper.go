@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -65,21 +64,22 @@ func (k *Keeper) Nudge() {
 func (k *Keeper) Run(ctx context.Context) {
 	ticker := time.NewTicker(roleInterval)
 	defer ticker.Stop()
-	// Redis may come back as something else than it was: last is how it answered last.
-	known, last, settled := "", "", time.Time{}
+	// Redis may come back as something else than it was: answered is how it was last.
+	var before, answered situation
+	var settled time.Time
 	for {
-		now := k.situation(ctx)
-		if now != "" {
-			if last != "" && now != last {
+		now := k.look(ctx)
+		if now.known {
+			if answered.known && now.leader != answered.leader {
 				k.leaderChanged()
 			}
-			last = now
+			answered = now
 		}
-		if now != "" && (now != known || time.Since(settled) >= settleInterval) {
+		if now.known && (now != before || time.Since(settled) >= settleInterval) {
 			k.run(ctx)
 			settled = time.Now()
 		}
-		known = now
+		before = now
 		select {
 		case <-ctx.Done():
 			return
@@ -90,17 +90,19 @@ func (k *Keeper) Run(ctx context.Context) {
 	}
 }
 
-// situation is the role of the local Redis in a word; empty while it does not answer.
-func (k *Keeper) situation(ctx context.Context) string {
+// situation is what the local Redis says of itself.
+type situation struct {
+	known  bool   // it answers
+	leader string // whom it follows; empty: it is the master
+	linkUp bool
+}
+
+func (k *Keeper) look(ctx context.Context) situation {
 	role, err := k.role(ctx)
-	switch {
-	case err != nil:
-		return ""
-	case role.Master:
-		return "master"
-	default:
-		return fmt.Sprintf("replica of %s, link up: %t", role.Source, role.LinkUp)
+	if err != nil {
+		return situation{}
 	}
+	return situation{known: true, leader: role.Source, linkUp: role.LinkUp}
 }
 
 // run settles once, and logs what is new.

@@ -98,7 +98,6 @@ func TestKeeper(t *testing.T) {
 		k.after(t, settleInterval-time.Second, 1, 0)
 		k.after(t, 2*time.Second, 2, 0) // from time to time
 		keeper.Nudge()
-		keeper.Nudge()
 		k.after(t, 0, 3, 0) // when told to
 		k.after(t, 5*time.Second, 3, 0)
 		k.set(func(k *kept) { k.role = replicaOf("10.5.4.3:6379") })
@@ -208,11 +207,11 @@ func TestKeeperOfAMachine(t *testing.T) {
 	if err != nil || report.Changed() || manager.all() != "" || read(t, m.Files.HostsFile()) != before {
 		t.Errorf("settled: %+v, %v, %s", report, err, manager.all())
 	}
-	if keeper := NewKeeper(m, func() {}); keeper.situation(t.Context()) != "master" {
-		t.Errorf("situation %q", keeper.situation(t.Context()))
+	if keeper := NewKeeper(m, func() {}); keeper.look(t.Context()) != (situation{known: true}) {
+		t.Errorf("situation %+v", keeper.look(t.Context()))
 	}
 	server.Kill()
-	if keeper := NewKeeper(m, func() {}); keeper.situation(t.Context()) != "" {
-		t.Errorf("situation without Redis %q", keeper.situation(t.Context()))
+	if keeper := NewKeeper(m, func() {}); keeper.look(t.Context()) != (situation{}) {
+		t.Errorf("situation without Redis %+v", keeper.look(t.Context()))
 	}
 }

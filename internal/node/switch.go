@@ -71,13 +71,10 @@ func (m *Machine) beginSwitch(ctx context.Context, s *session, order Switch) (*s
 		return nil, ErrNoSuchNode
 	}
 	if order.Endpoint != "" {
-		if _, err = vpn.ParseEndpoint(order.Endpoint); err != nil {
-			return nil, fmt.Errorf("endpoint %q: %w", order.Endpoint, err)
-		}
 		target.Endpoint = order.Endpoint
 	}
-	if target.Endpoint == "" {
-		return nil, ErrNoEndpoint
+	if err = order.check(target.Endpoint); err != nil {
+		return nil, err
 	}
 	role, err := s.Role(ctx)
 	if err != nil {
@@ -89,15 +86,37 @@ func (m *Machine) beginSwitch(ctx context.Context, s *session, order Switch) (*s
 	return &switching{Switch: order, machine: m, session: s, before: records, target: target, role: role}, nil
 }
 
+// check refuses an endpoint that cannot be one. That of a record, an
+// administrator's text, is no reason to stay behind when the leader has moved.
+func (order Switch) check(endpoint string) error {
+	if endpoint == "" {
+		return ErrNoEndpoint
+	}
+	if order.Planned && order.Endpoint == "" {
+		return nil
+	}
+	if _, err := vpn.ParseEndpoint(endpoint); err != nil {
+		return fmt.Errorf("endpoint %q of node %d: %w", endpoint, order.Leader, err)
+	}
+	return nil
+}
+
 func (sw *switching) run(ctx context.Context) error {
 	switch {
 	case sw.target.ID == sw.session.self:
 		return sw.lead(ctx)
-	case sw.role.Master:
+	case sw.role.Master && !sw.targetLeads(ctx):
 		return sw.handOver(ctx)
 	default:
 		return sw.follow(ctx)
 	}
+}
+
+// targetLeads tells whether the switch has happened without this machine: it
+// led once, was off, and came back.
+func (sw *switching) targetLeads(ctx context.Context) bool {
+	leads, err := sw.leads(ctx, sw.target.Address)
+	return err == nil && leads
 }
 
 // records is the cluster as it is during or after the switch.

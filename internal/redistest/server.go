@@ -1,6 +1,7 @@
-// Package redistest runs real Redis servers for tests: each a process of its
-// own, with the users of a prepared node, on a loopback address of its own and
-// the port that every Redis of a cluster has.
+// Package redistest runs the Redis servers of a cluster's nodes for tests: real
+// ones, each with the users and the files of a prepared node, on a loopback
+// address of its own and the port that every Redis of a cluster has, so that
+// they can follow each other and save what they are told.
 package redistest
 
 import (
@@ -43,16 +44,16 @@ type Server struct {
 	Addr netip.Addr // where it listens, and whom others see when it connects
 	Dir  string     // holds redis.conf, users.acl and what it saves
 
-	t   testing.TB
+	t   *testing.T
 	cmd *exec.Cmd
 }
 
 // Start runs a server with more lines in its redis.conf. Without redis-server
-// on this machine the test is skipped, or fails if must is set, as it is in CI.
-func Start(t testing.TB, must bool, directives ...string) *Server {
+// on this machine the test is skipped; in CI that is a failure.
+func Start(t *testing.T, directives ...string) *Server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
-		if must {
+		if os.Getenv("CI") == "true" { //nolint:forbidigo // a helper of tests, which only CI forbids to skip
 			t.Fatal("CANNOT RUN: needs redis-server")
 		}
 		t.Skip("SKIPPED: needs redis-server")
@@ -66,7 +67,7 @@ func Start(t testing.TB, must bool, directives ...string) *Server {
 }
 
 // loopback is an address that nobody else uses: there are 16 million of them.
-func loopback(t testing.TB) netip.Addr {
+func loopback(t *testing.T) netip.Addr {
 	t.Helper()
 	var address [4]byte
 	if _, err := rand.Read(address[1:]); err != nil {
@@ -109,20 +110,15 @@ func (s *Server) write(name, text string) {
 // Run starts the process, again after [Server.Kill], and waits until it answers.
 func (s *Server) Run() {
 	s.t.Helper()
-	log, err := os.OpenFile(filepath.Join(s.Dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer log.Close()
-	s.cmd = exec.CommandContext(context.WithoutCancel(s.t.Context()), "redis-server", filepath.Join(s.Dir, "redis.conf"))
-	s.cmd.Stdout, s.cmd.Stderr = log, log
+	said := filepath.Join(s.Dir, "log")
+	s.cmd = exec.CommandContext(context.WithoutCancel(s.t.Context()), "redis-server", filepath.Join(s.Dir, "redis.conf"), "--logfile", said)
 	// A test that dies, of its time limit for instance, leaves nothing behind.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
 	if err := s.answers(); err != nil {
-		text, rerr := os.ReadFile(log.Name())
+		text, rerr := os.ReadFile(said)
 		s.t.Fatalf("redis-server at %s does not answer: %v\n%s", s.Address(), errors.Join(err, rerr), text)
 	}
 }

@@ -8,6 +8,7 @@ package redisq
 
 import (
 	"context"
+	"net"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -20,6 +21,10 @@ type Server struct {
 	User     string // empty with a Password: the default user
 	Password string // empty: no authentication
 	Name     string // name of the connections, CLIENT SETNAME
+	// Dial opens connections; nil: as usual. An agent looks the leader's name up
+	// by itself: package net keeps
+	// hosts files for seconds, in which the leader may have become another.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 const (
@@ -33,6 +38,7 @@ const (
 func Connect(server Server, size int) *redis.Client {
 	return redis.NewClient(&redis.Options{
 		Addr:            server.Address,
+		Dialer:          server.Dial,
 		Username:        server.User,
 		Password:        server.Password,
 		ClientName:      server.Name,

@@ -26,6 +26,7 @@ type Events struct {
 	subscribed func()
 	received   chan worker.Event
 	health     *health
+	silence    time.Duration // how long the server may leave a PING unanswered
 }
 
 var _ worker.EventSource = (*Events)(nil)
@@ -41,23 +42,55 @@ func NewEvents(server Server, interval time.Duration, subscribed func(), log *lo
 		client: Connect(server, 1), interval: interval, subscribed: subscribed,
 		received: make(chan worker.Event, eventBuffer),
 		health:   &health{what: "events of Redis at " + server.Address, log: log},
+		silence:  replyTime,
 	}
 }
 
 // Run receives events until ctx ends.
 func (e *Events) Run(ctx context.Context) {
-	pubsub := e.client.PSubscribe(ctx, eventPattern)
-	defer context.AfterFunc(ctx, func() {
-		if err := errors.Join(pubsub.Close(), e.client.Close()); err != nil {
-			e.health.log.Debugf("close events: %v", err)
-		}
-	})()
 	for ctx.Err() == nil {
-		e.receive(ctx, pubsub)
+		e.listen(ctx)
+	}
+	if err := e.client.Close(); err != nil {
+		e.health.log.Debugf("close events: %v", err)
 	}
 }
 
-func (e *Events) receive(ctx context.Context, pubsub *redis.PubSub) {
+// errSilent is a connection that stands and carries nothing, as one does whose
+// other end has lost its power.
+var errSilent = errors.New("no answer")
+
+// listen receives on one subscription, which go-redis renews with its
+// connection, until ctx ends or the server has been silent for too long.
+func (e *Events) listen(ctx context.Context) {
+	pubsub := e.client.PSubscribe(ctx, eventPattern)
+	closing := func() {
+		if err := pubsub.Close(); err != nil {
+			e.health.log.Debugf("close events: %v", err)
+		}
+	}
+	unwatch := context.AfterFunc(ctx, closing)
+	defer func() {
+		if unwatch() {
+			closing()
+		}
+	}()
+	heard := time.Now()
+	for ctx.Err() == nil {
+		answered := e.receive(ctx, pubsub)
+		if answered {
+			heard = time.Now()
+		}
+		if time.Since(heard) > e.interval+e.silence {
+			e.health.failed(errSilent)
+			return
+		}
+	}
+}
+
+// receive takes one message, or asks whether the server is there; false if
+// nothing came. A refusal is an answer, too: the server is there.
+func (e *Events) receive(ctx context.Context, pubsub *redis.PubSub) bool {
 	message, err := pubsub.ReceiveTimeout(ctx, e.interval)
 	if isTimeout(err) {
 		err = pubsub.Ping(ctx)
@@ -65,7 +98,6 @@ func (e *Events) receive(ctx context.Context, pubsub *redis.PubSub) {
 	if err != nil && ctx.Err() == nil {
 		e.health.failed(err)
 		pause(ctx, retryPause(err, e.interval))
-		return
 	}
 	switch message := message.(type) {
 	case *redis.Subscription:
@@ -74,6 +106,8 @@ func (e *Events) receive(ctx context.Context, pubsub *redis.PubSub) {
 	case *redis.Message:
 		e.pass(ctx, message)
 	}
+	var refusal redis.Error
+	return message != nil || errors.As(err, &refusal)
 }
 
 func (e *Events) pass(ctx context.Context, message *redis.Message) {

@@ -84,15 +84,16 @@ func (t *Tasks) Next(ctx context.Context) (worker.Task, error) {
 	for ctx.Err() == nil {
 		payload, err := t.fetchOne(ctx)
 		switch {
+		case err == nil:
+			// Even if ctx has ended meanwhile: the task has been taken.
+			t.health.worked()
+			return t.decode(ctx, payload)
 		case errors.Is(err, redis.Nil):
 			t.health.worked()
 		case ctx.Err() != nil:
 			t.suspect(runStrays)
-		case err != nil:
-			t.lost(ctx, err)
 		default:
-			t.health.worked()
-			return t.decode(ctx, payload)
+			t.lost(ctx, err)
 		}
 	}
 	return worker.Task{}, ctx.Err()
@@ -153,7 +154,8 @@ func (t *Tasks) decode(ctx context.Context, payload string) (worker.Task, error)
 	if err == nil {
 		return task, nil
 	}
-	if rerr := t.board.get().LRem(ctx, inProgressKey(t.opt.Agent), 1, payload).Err(); rerr != nil {
+	// A payload that stays in progress is forgotten by the next life.
+	if rerr := t.board.get().LRem(context.WithoutCancel(ctx), inProgressKey(t.opt.Agent), 1, payload).Err(); rerr != nil {
 		t.health.failed(rerr)
 	}
 	t.release(payload)

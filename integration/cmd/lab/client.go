@@ -41,14 +41,14 @@ func ask(ctx context.Context, method, path string) (err error) {
 		return fmt.Errorf("ask the lab: %w", err)
 	}
 	response, err := client().Do(request)
-	if none, ok := errors.AsType[errNoLab](err); ok {
+	if none, ok := errors.AsType[noLabError](err); ok {
 		return none
 	}
 	if err != nil {
 		return fmt.Errorf("ask the lab: %w", err)
 	}
 	defer func() { err = errors.Join(err, response.Body.Close()) }()
-	if _, err := io.Copy(os.Stdout, response.Body); err != nil {
+	if _, err = io.Copy(os.Stdout, response.Body); err != nil {
 		return fmt.Errorf("ask the lab: %w", err)
 	}
 	code, err := strconv.Atoi(response.Trailer.Get(exitTrailer))
@@ -88,7 +88,7 @@ func downCommand() *cobra.Command {
 			defer cancel()
 			// The lab may be gone before it has answered.
 			if err := ask(ctx, http.MethodPost, "/down"); err != nil {
-				if _, none := errors.AsType[errNoLab](err); none {
+				if _, none := errors.AsType[noLabError](err); none {
 					return err
 				}
 			}
@@ -101,7 +101,7 @@ func downCommand() *cobra.Command {
 func awaitDown(ctx context.Context) error {
 	return lab.Until(ctx, 10*time.Millisecond, func(ctx context.Context) error {
 		conn, _, err := connect(ctx)
-		if _, none := errors.AsType[errNoLab](err); none {
+		if _, none := errors.AsType[noLabError](err); none {
 			return nil
 		}
 		if err == nil {
@@ -118,7 +118,7 @@ func places(ctx context.Context) (all []place, err error) {
 		return nil, fmt.Errorf("ask the lab: %w", err)
 	}
 	response, err := client().Do(request)
-	if none, ok := errors.AsType[errNoLab](err); ok {
+	if none, ok := errors.AsType[noLabError](err); ok {
 		return nil, none
 	}
 	if err != nil {

@@ -49,7 +49,7 @@ func enter(ctx context.Context, node string, argv ...string) error {
 	if err != nil {
 		return err
 	}
-	if err := conn.Close(); err != nil {
+	if err = conn.Close(); err != nil {
 		return fmt.Errorf("reach the lab: %w", err)
 	}
 	holder, err := findHolder(ctx, node)
@@ -57,12 +57,12 @@ func enter(ctx context.Context, node string, argv ...string) error {
 		return err
 	}
 	// First to the lab, whose process numbers and /proc the second step needs.
-	args := []string{
+	args := append([]string{
 		"--target", strconv.Itoa(pid), "--pid", "--mount", "--net", "--",
 		"nsenter", "--target", strconv.Itoa(holder), "--net", "--mount", "--uts", "--wdns=/root", "--",
 		"env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
-	}
-	cmd := exec.CommandContext(ctx, "nsenter", append(args, argv...)...)
+	}, argv...)
+	cmd := exec.CommandContext(ctx, "nsenter", args...)
 	cmd.Dir = "/"
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	err = cmd.Run()

@@ -31,7 +31,7 @@ func demoKept(ctx context.Context, program string, o options) error {
 	err := ask(ctx, http.MethodPost, "/demo")
 	if ctx.Err() != nil {
 		fmt.Fprintln(os.Stdout, "\ninterrupted")
-		return endAfterInterrupt()
+		return endAfterInterrupt(context.WithoutCancel(ctx))
 	}
 	if code, said := errors.AsType[exit](err); err == nil || said && code != interrupted {
 		explain(program, o.nodes)
@@ -40,8 +40,8 @@ func demoKept(ctx context.Context, program string, o options) error {
 }
 
 // endAfterInterrupt waits for the lab, which goes down when its client goes away.
-func endAfterInterrupt() error {
-	ctx, cancel := context.WithTimeout(context.Background(), settleTime)
+func endAfterInterrupt(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	if err := awaitDown(ctx); err != nil {
 		return err
@@ -58,26 +58,26 @@ func startKeeper(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("start the lab: %w", err)
 	}
-	said := os.NewFile(uintptr(fd), "lab") //nolint:gosec // a file descriptor fits
+	said := os.NewFile(uintptr(fd), "lab")
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), "/proc/self/exe",
 		"keeper", "--nodes", strconv.Itoa(o.nodes), "--agent", o.agent)
 	cmd.Dir = "/"
 	cmd.Stderr = said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
+	if err = cmd.Start(); err != nil {
 		return errors.Join(fmt.Errorf("start the lab: %w", err), said.Close())
 	}
 	running, ended := context.WithCancelCause(ctx)
-	go func() { ended(keeperEnded{cmd.Wait()}) }()
+	go func() { ended(keeperEndedError{cmd.Wait()}) }()
 	err = lab.Until(running, 5*time.Millisecond, answers)
-	if _, early := errors.AsType[keeperEnded](err); early {
+	if _, early := errors.AsType[keeperEndedError](err); early {
 		err = lastSaid(said)
 	}
 	return errors.Join(err, said.Close())
 }
 
-// keeperEnded is the end of the background process.
-type keeperEnded struct{ error }
+// keeperEndedError is the end of the background process.
+type keeperEndedError struct{ error }
 
 // lastSaid makes an error of what the background process said before it ended.
 func lastSaid(said io.ReadSeeker) error {

@@ -141,7 +141,7 @@ func (k *kept) power(ctx context.Context, _ *printer, r *http.Request) error {
 	defer cancel()
 	switch r.PathValue("do") {
 	case "off":
-		return n.PowerOff()
+		return n.PowerOff(ctx)
 	case "on":
 		return n.PowerOn(ctx)
 	case "cut":

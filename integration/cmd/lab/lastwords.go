@@ -33,7 +33,7 @@ func lastWords(c *lab.Cluster) error {
 	if len(words) == 0 {
 		return nil
 	}
-	return errors.Join(append([]error{errors.New("the last warnings in the logs:")}, words...)...)
+	return fmt.Errorf("the last warnings in the logs:\n%w", errors.Join(words...))
 }
 
 // complaints are the last lines of a log of level warning or worse (sd-daemon(3)), or of none.

@@ -18,7 +18,7 @@ type exit int
 
 func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-func main() { os.Exit(run(os.Args)) }
+func main() { os.Exit(run(os.Args)) } //nolint:forbidigo // a program of its own
 
 func run(args []string) int {
 	if code, ran := lab.RunRole(args); ran {

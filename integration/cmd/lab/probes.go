@@ -42,7 +42,7 @@ func awaitProbes(ctx context.Context, probes []*lab.Prober) {
 }
 
 func (d *demo) stopProbes(probes []*lab.Prober) error {
-	var errs []error
+	errs := make([]error, 0, len(probes))
 	for _, p := range probes {
 		silence, err := p.Stop()
 		errs = append(errs, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,16 +31,18 @@ func show(ctx context.Context, out *printer, c *lab.Cluster) error {
 
 // redisTable has a line for each node: who leads, what its Redis is, whom it reaches.
 func redisTable(out *printer, c *lab.Cluster, views []lab.View, pings []lab.Reach) {
-	heading := []string{"node", "VPN address", "leader", "Redis"}
-	for _, to := range c.On() {
+	on := c.On()
+	heading := make([]string, 0, len(on)+4)
+	heading = append(heading, "node", "VPN address", "leader", "Redis")
+	for _, to := range on {
 		heading = append(heading, fmt.Sprintf("ping %d", to))
 	}
 	rows := make([][]cell, 0, len(views))
 	for _, v := range views {
 		row := []cell{
-			{text: fmt.Sprint(v.Node)},
+			{text: strconv.Itoa(v.Node)},
 			{text: c.VPNAddress(v.Node).String()},
-			{text: v.Leader, bad: v.Leader != fmt.Sprint(c.Leader)},
+			{text: v.Leader, bad: v.Leader != strconv.Itoa(c.Leader)},
 			roleCell(v),
 		}
 		for _, p := range pings {
@@ -87,8 +90,8 @@ func peerRow(c *lab.Cluster, node, peer int, p lab.Peer) []cell {
 	}
 	allowed := strings.Join(p.AllowedIPs, " ")
 	return []cell{
-		{text: fmt.Sprint(node)},
-		{text: fmt.Sprint(peer), bad: node != c.Leader && peer != c.Leader},
+		{text: strconv.Itoa(node)},
+		{text: strconv.Itoa(peer), bad: node != c.Leader && peer != c.Leader},
 		{text: p.Endpoint},
 		age,
 		{text: strings.ReplaceAll(allowed, "/32", "")},

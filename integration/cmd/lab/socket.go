@@ -15,17 +15,17 @@ import (
 // program can have it.
 const socketName = "@cluster-agent-lab"
 
-// errNoLab says that no lab is kept on this machine.
-type errNoLab struct{}
+// noLabError says that no lab is kept on this machine.
+type noLabError struct{}
 
-func (errNoLab) Error() string { return "no lab is running: start one with demo --keep" }
+func (noLabError) Error() string { return "no lab is running: start one with demo --keep" }
 
 // connect reaches the kept lab and returns its process id.
 func connect(ctx context.Context) (net.Conn, int, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", socketName)
 	if errors.Is(err, unix.ECONNREFUSED) {
-		return nil, 0, errNoLab{}
+		return nil, 0, noLabError{}
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("reach the lab: %w", err)
@@ -51,7 +51,7 @@ func trusted(conn net.Conn) (int, error) {
 	var peer *unix.Ucred
 	var failed error
 	if err := raw.Control(func(fd uintptr) {
-		peer, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) //nolint:gosec // a file descriptor fits
+		peer, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	}); err != nil {
 		return 0, fmt.Errorf("look at the peer: %w", err)
 	}

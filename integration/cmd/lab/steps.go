@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -75,9 +76,9 @@ func (d *demo) join(ctx context.Context) error {
 
 func (d *demo) settle(ctx context.Context) error {
 	return d.out.step("every node is what it should be", func() error {
-		ctx, cancel := context.WithTimeout(ctx, settleTime)
+		limited, cancel := context.WithTimeout(ctx, settleTime)
 		defer cancel()
-		return d.cluster.Settled(ctx)
+		return d.cluster.Settled(limited)
 	})
 }
 
@@ -108,9 +109,9 @@ func (d *demo) promote(ctx context.Context) error {
 		return errors.Join(err, d.stopProbes(probes))
 	}
 	d.late = d.out.step("every node turns to the new leader", func() error {
-		ctx, cancel := context.WithTimeout(ctx, settleTime)
+		limited, cancel := context.WithTimeout(ctx, settleTime)
 		defer cancel()
-		return d.cluster.Settled(ctx)
+		return d.cluster.Settled(limited)
 	})
 	d.took = time.Since(began)
 	awaitProbes(ctx, probes)
@@ -123,7 +124,7 @@ func (d *demo) after(ctx context.Context) error {
 	d.out.line("")
 	if d.late != nil {
 		d.out.line(fmt.Sprintf("After %.0f s not every node had turned.", d.took.Seconds()))
-		return errors.Join(err, errors.New("what was not right then:"), d.late)
+		return errors.Join(err, fmt.Errorf("then, this was not right:\n%w", d.late))
 	}
 	d.out.line(fmt.Sprintf("The switch took %.2f s, from the command until every node had turned.", d.took.Seconds()))
 	d.out.line(describe(d.silence))
@@ -133,7 +134,7 @@ func (d *demo) after(ctx context.Context) error {
 func numbers(ids []int) string {
 	texts := make([]string, 0, len(ids))
 	for _, id := range ids {
-		texts = append(texts, fmt.Sprint(id))
+		texts = append(texts, strconv.Itoa(id))
 	}
 	return strings.Join(texts, " ")
 }

@@ -81,6 +81,8 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	words := []string{"--bind", host, "--port", port, "--dir", s.dir, "--save", "", "--logfile", "redis.log", "--repl-diskless-sync-delay", "0"}
 	s.process = exec.CommandContext(context.WithoutCancel(ctx), "redis-server", append(words, s.options...)...)
+	// A test that dies, of its time limit for instance, leaves nothing behind.
+	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.process.Start(); err != nil {
 		return fmt.Errorf("run redis-server: %w", err)
 	}

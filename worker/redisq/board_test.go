@@ -1,0 +1,252 @@
+package redisq_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"cluster-agent/worker"
+	"cluster-agent/worker/redisq"
+	"cluster-agent/worker/redisq/redistest"
+)
+
+const payload = `{"id":"t","action":"a"}`
+
+func theTask() worker.Task { return worker.Task{ID: "t", Action: "a", Payload: []byte(payload)} }
+
+// finished is a result in all its parts.
+func finished() worker.Result {
+	return worker.Result{
+		Output: []byte("out"), Error: []byte("err"), ExitCode: 3,
+		Held:          []worker.Progress{{Status: worker.Running, Percent: 100}},
+		Final:         worker.Progress{Status: worker.Aborted, Percent: 100},
+		Announcements: []worker.Announcement{{Channel: "module/m1/event/changed", Payload: []byte(`{"n":1}`)}},
+	}
+}
+
+func isWord(word string) func(redistest.Command) bool {
+	return func(c redistest.Command) bool { return strings.EqualFold(c.Words[0], word) }
+}
+
+// commands leaves out what connections begin with.
+func commands(seen []redistest.Command) [][]string {
+	var all [][]string
+	for _, command := range seen {
+		if !slices.Contains([]string{"hello", "client", "auth", "info"}, strings.ToLower(command.Words[0])) {
+			all = append(all, command.Words)
+		}
+	}
+	return all
+}
+
+func wantCommands(t *testing.T, seen []redistest.Command, want [][]string) {
+	t.Helper()
+	if diff := cmp.Diff(want, commands(seen)); diff != "" {
+		t.Fatalf("commands (-want +got):\n%s", diff)
+	}
+}
+
+const (
+	record = "task/module/m1/t/"
+	news   = "progress/module/m1/task/t"
+)
+
+// TestTransaction: everything a result consists of is one transaction, in the
+// order of the protocol, and the reports held back come right before it.
+func TestTransaction(t *testing.T) {
+	t.Parallel()
+	environment := func() (map[string]string, error) { return map[string]string{"B": "two words", "A": "1"}, nil }
+	empty := func() (map[string]string, error) { return nil, nil }
+	held := []string{"publish", news, `{"status":"running","progress":100}`}
+	set := func(part, text string) []string { return []string{"set", record + part, text, "ex", "28800"} }
+	end := [][]string{
+		set("output", "out"), set("error", "err"), set("exit_code", "3"),
+		{"expire", record + "context", "28800"},
+		{"publish", "module/m1/event/changed", `{"n":1}`},
+		{"lrem", "module/m1/tasks/in-progress", "1", payload},
+		{"publish", news, `{"status":"aborted","progress":100}`},
+		{"exec"},
+	}
+	for name, c := range map[string]struct {
+		environment func() (map[string]string, error)
+		builtin     bool
+		want        [][]string
+	}{
+		"with variables": {environment: environment, want: slices.Concat([][]string{
+			held, {"multi"}, {"del", "module/m1/environment"}, {"hset", "module/m1/environment", "A", "1", "B", "two words"},
+		}, end)},
+		"an empty environment": {environment: empty, want: slices.Concat([][]string{
+			held, {"multi"}, {"del", "module/m1/environment"},
+		}, end)},
+		"no environment": {want: slices.Concat([][]string{
+			held, {"multi"}, {"del", "module/m1/environment"},
+		}, end)},
+		"an action of the engine": {environment: environment, builtin: true, want: slices.Concat([][]string{
+			held, {"multi"},
+		}, end[:3], end[4:])},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := redistest.Start(t)
+			opt := options(server.Address)
+			opt.Environment = c.environment
+			tasks, result := open(t, opt), finished()
+			result.Builtin = c.builtin
+			monitor := server.Monitor(t)
+			must(t, tasks.Finish(t.Context(), theTask(), result))
+			wantCommands(t, monitor.Until(isWord("exec")), c.want)
+		})
+	}
+}
+
+// TestOneWrite: a client that reads as soon as it sees 100 % finds the result,
+// for the report travels with the transaction: on one connection, nothing between.
+func TestOneWrite(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	tasks := open(t, options(server.Address))
+	must(t, tasks.Accept(t.Context(), theTask()))
+	monitor := server.Monitor(t)
+	must(t, tasks.Finish(t.Context(), theTask(), finished()))
+	seen := monitor.Until(isWord("exec"))
+	if words := commands(seen); words[0][0] != "publish" || words[1][0] != "multi" {
+		t.Fatalf("commands are %v", words)
+	}
+	for _, command := range seen {
+		if command.Client != seen[0].Client {
+			t.Fatalf("%v came on another connection", command.Words)
+		}
+	}
+}
+
+func TestAcceptAndHeartbeat(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	opt := options(server.Address)
+	opt.PollingInterval = 5 * time.Second
+	tasks := open(t, opt)
+	monitor := server.Monitor(t)
+	ctx, task := t.Context(), theTask()
+	must(t, tasks.Accept(ctx, task))
+	must(t, tasks.Report(ctx, task, worker.Progress{Status: worker.Running, Percent: 5}))
+	must(t, tasks.Heartbeat(ctx, task, worker.Progress{Status: worker.Running, Percent: 5}))
+	server.Do(t, "ping")
+	wantCommands(t, monitor.Until(isWord("ping")), [][]string{
+		{"set", record + "context", `{"action":"a","id":"t"}`, "ex", "60"},
+		{"publish", news, `{"status":"pending","progress":0}`},
+		{"publish", news, `{"status":"running","progress":5}`},
+		{"expire", record + "context", "60"},
+		{"publish", news, `{"status":"running","progress":5}`},
+		{"ping"},
+	})
+}
+
+// TestNoKeyWithoutTTL: nothing of a task stays for ever.
+func TestNoKeyWithoutTTL(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	tasks := open(t, options(server.Address))
+	ctx := t.Context()
+	must(t, tasks.Accept(ctx, theTask()))
+	if left := server.Admin().PTTL(ctx, record+"context").Val(); left <= 0 || left > 12*time.Second {
+		t.Fatalf("the context lives for %v, want 12 polling intervals of 1s", left)
+	}
+	must(t, tasks.Finish(ctx, theTask(), finished()))
+	for _, part := range []string{"context", "output", "error", "exit_code"} {
+		if left := server.Admin().TTL(ctx, record+part).Val(); left < 8*time.Hour-time.Minute || left > 8*time.Hour {
+			t.Errorf("%s lives for %v, want 8h", part, left)
+		}
+	}
+}
+
+// TestUnreadableEnvironment: it costs a line in the log, not the result.
+func TestUnreadableEnvironment(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	opt := options(server.Address)
+	log, hook := newLog()
+	opt.Log = log
+	opt.Environment = func() (map[string]string, error) { return nil, errors.New("disk on fire") }
+	must(t, open(t, opt).Finish(t.Context(), theTask(), finished()))
+	if got := lines(hook); len(got) != 1 || !strings.Contains(got[0], "disk on fire") {
+		t.Fatalf("log is %q", got)
+	}
+	if code := server.Admin().Get(t.Context(), record+"exit_code").Val(); code != "3" {
+		t.Fatalf("exit code is %q", code)
+	}
+}
+
+// TestOutOfMemory: a transaction that Redis refuses (EXECABORT) is tried again
+// until it is taken, nothing of it is seen before, and the log has two lines.
+func TestOutOfMemory(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	opt := options(server.Address)
+	log, hook := newLog()
+	opt.Log = log
+	tasks := open(t, opt)
+	server.Do(t, "lpush", "module/m1/tasks/in-progress", payload)
+	server.Do(t, "config", "set", "maxmemory", "1")
+	monitor := server.Monitor(t)
+	stored := make(chan error, 1)
+	go func() { stored <- tasks.Finish(t.Context(), theTask(), finished()) }()
+	for range 2 {
+		monitor.Until(isWord("publish"))
+	}
+	if n := server.Admin().Exists(t.Context(), record+"output", record+"exit_code").Val(); n != 0 {
+		t.Fatalf("%d keys of a transaction that was refused", n)
+	}
+	watch := remote{server}.Watch(t)
+	server.Do(t, "config", "set", "maxmemory", "0")
+	must(t, <-stored)
+	for watch().Channel != "module/m1/event/changed" {
+	}
+	if got := watch(); got.Channel != news || !strings.Contains(got.Payload, "aborted") {
+		t.Fatalf("after the announcement came %+v", got)
+	}
+	if n := server.Admin().LLen(t.Context(), "module/m1/tasks/in-progress").Val(); n != 0 {
+		t.Fatal("the task is still in progress")
+	}
+	wantOutage(t, lines(hook), "OOM")
+}
+
+// wantOutage wants a log to have one line when Redis went and one when it came.
+func wantOutage(t *testing.T, log []string, why string) {
+	t.Helper()
+	if len(log) != 2 || !strings.Contains(log[0], why) || !strings.Contains(log[0], "waiting") || !strings.Contains(log[1], "available again") {
+		t.Fatalf("log is %q, want one line with %q and one when it is back", log, why)
+	}
+}
+
+// TestFailedCommand: a command that fails inside of a transaction that is
+// carried out is an error, too.
+func TestFailedCommand(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	server.Do(t, "set", "module/m1/tasks/in-progress", "no list")
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	err := open(t, options(server.Address)).Finish(ctx, theTask(), finished())
+	if err == nil || !strings.Contains(err.Error(), "WRONGTYPE") {
+		t.Fatalf("error is %v", err)
+	}
+}
+
+func TestMessageIsCompact(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	watch := remote{server}.Watch(t)
+	tasks := open(t, redisq.Options{
+		Agent: agent, Server: redisq.Server{Address: server.Address}, PollingInterval: time.Second, Log: options("").Log,
+	})
+	must(t, tasks.Report(t.Context(), theTask(), worker.Progress{Status: worker.ValidationFailed, Percent: 7}))
+	if got := watch().Payload; got != `{"status":"validation-failed","progress":7}` || !json.Valid([]byte(got)) {
+		t.Fatalf("message is %s", got)
+	}
+}
