@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -25,19 +26,21 @@ func (s steps) endpoint(ctx context.Context, c *worker.Call) error {
 	if in.Validation != nil && !*in.Validation {
 		return nil
 	}
-	if err := s.ask(ctx, in.Address); err != nil {
+	if err := s.ask(ctx, in.host()); err != nil {
 		return c.Invalid(4, "endpoint_address", in.Address, "endpoint_address_not_reachable",
 			fmt.Errorf("%w: check the name, the firewall and that cluster-admin runs there", err))
 	}
 	return nil
 }
 
-// ask succeeds if https://HOST answers as the API server of a cluster does.
+// maxAnswer is more than any answer to the question has.
+const maxAnswer = 1 << 20
+
+// ask succeeds if https://HOST answers as the API server of a cluster does, to
+// the end: one that hangs in the middle of its answer serves nobody.
 func (s steps) ask(ctx context.Context, address string) (err error) {
-	if strings.Contains(address, ":") {
-		address = net.JoinHostPort(strings.Trim(address, "[]"), "443")
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address+"/cluster-admin/api/cluster/tasks", http.NoBody)
+	url := "https://" + net.JoinHostPort(address, "443") + "/cluster-admin/api/cluster/tasks"
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return fmt.Errorf("ask endpoint: %w", err)
 	}
@@ -47,10 +50,13 @@ func (s steps) ask(ctx context.Context, address string) (err error) {
 		return fmt.Errorf("ask endpoint: %w", err)
 	}
 	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	if _, err := io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer)); err != nil {
+		return fmt.Errorf("read the answer of %s: %w", address, err)
+	}
 	challenge := strings.Join(response.Header.Values("WWW-Authenticate"), ", ")
 	if response.StatusCode != http.StatusUnauthorized || !strings.Contains(challenge, "nethserver") {
 		return fmt.Errorf("%s answers, but not as cluster-admin does: status %d, WWW-Authenticate %q",
-			request.URL.Host, response.StatusCode, challenge)
+			address, response.StatusCode, challenge)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"cluster-agent/internal/node"
@@ -31,8 +32,16 @@ type input struct {
 	Validation *bool  `json:"endpoint_validation"`
 }
 
+// host is the address alone: people write IPv6 addresses with brackets, too.
+func (in input) host() string {
+	if inner, found := strings.CutPrefix(in.Address, "["); found {
+		return strings.TrimSuffix(inner, "]")
+	}
+	return in.Address
+}
+
 // endpoint is the WireGuard endpoint that is asked for, host:port.
-func (in input) endpoint() string { return net.JoinHostPort(in.Address, strconv.Itoa(in.Port)) }
+func (in input) endpoint() string { return net.JoinHostPort(in.host(), strconv.Itoa(in.Port)) }
 
 // Action returns the action for a machine.
 func Action(machine *node.Machine) worker.Action {

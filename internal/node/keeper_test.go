@@ -106,6 +106,12 @@ func TestKeeper(t *testing.T) {
 		k.after(t, roleInterval, 5, 2) // another role
 		k.set(func(k *kept) { k.role = cluster.Role{Master: true, Replicas: []cluster.Replica{{Host: "10.5.4.2"}}} })
 		k.after(t, roleInterval, 5, 2) // who is connected to it is no news
+		k.set(func(k *kept) { k.role = replicaOf("10.5.4.3:6379") })
+		k.after(t, roleInterval, 6, 3)
+		k.set(func(k *kept) { k.role.LinkUp = false })
+		k.after(t, roleInterval, 7, 3) // the master is the same
+		k.set(func(k *kept) { k.role.LinkUp = true })
+		k.after(t, roleInterval, 8, 3) // events may have been missed
 	})
 }
 

@@ -22,6 +22,9 @@ type Proxy struct {
 	open    map[*relay]struct{}
 	lose    []byte // the next reply to a request that holds this is lost
 	thawing chan struct{}
+
+	first sync.Once
+	used  chan struct{} // closed when a client has sent something
 }
 
 // relay is one connection through the proxy.
@@ -43,7 +46,7 @@ func NewProxy(t *testing.T, server *Server) *Proxy {
 	}
 	p := &Proxy{
 		Address: listener.Addr().String(), server: server.Address, listener: listener,
-		open: map[*relay]struct{}{}, thawing: make(chan struct{}),
+		open: map[*relay]struct{}{}, thawing: make(chan struct{}), used: make(chan struct{}),
 	}
 	p.relays.Go(p.accept)
 	t.Cleanup(func() {
@@ -72,7 +75,7 @@ func (p *Proxy) accept() {
 		p.mu.Lock()
 		p.open[r] = struct{}{}
 		p.mu.Unlock()
-		p.relays.Go(func() { p.copy(r, r.server, r.client, r.remember) })
+		p.relays.Go(func() { p.copy(r, r.server, r.client, p.remembering(r)) })
 		p.relays.Go(func() { p.copy(r, r.client, r.server, p.losing(r)) })
 	}
 }
@@ -98,11 +101,14 @@ func (p *Proxy) copy(r *relay, to io.Writer, from io.Reader, pass func([]byte) b
 	}
 }
 
-func (r *relay) remember(request []byte) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.request = bytes.Clone(request)
-	return true
+func (p *Proxy) remembering(r *relay) func([]byte) bool {
+	return func(request []byte) bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.request = bytes.Clone(request)
+		p.first.Do(func() { close(p.used) })
+		return true
+	}
 }
 
 func (r *relay) asked(what []byte) bool {
@@ -165,5 +171,15 @@ func (p *Proxy) Freeze() {
 	defer p.mu.Unlock()
 	for r := range p.open {
 		r.freeze.Do(func() { close(r.frozen) })
+	}
+}
+
+// WaitForClient blocks until a client has sent something through the proxy.
+func (p *Proxy) WaitForClient(t *testing.T) {
+	t.Helper()
+	select {
+	case <-p.used:
+	case <-t.Context().Done():
+		t.Fatal("no client came to the proxy")
 	}
 }

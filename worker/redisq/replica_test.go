@@ -1,0 +1,249 @@
+package redisq_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"cluster-agent/worker"
+	"cluster-agent/worker/redisq"
+	"cluster-agent/worker/redisq/redistest"
+	"cluster-agent/worker/workertest"
+)
+
+// eventually asks until the answer is yes.
+func eventually(t *testing.T, what string, ask func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for !ask() {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+// follow makes a server the replica of another and waits until it has its data.
+func follow(t *testing.T, replica, master *redistest.Server) {
+	t.Helper()
+	host, port, err := net.SplitHostPort(master.Address)
+	must(t, err)
+	replica.Do(t, "replicaof", host, port)
+	eventually(t, "the replica is in sync", func() bool {
+		return strings.Contains(replica.Admin().Info(t.Context(), "replication").Val(), "master_link_status:up")
+	})
+}
+
+// result is what Next returned.
+type fetched struct {
+	task worker.Task
+	err  error
+}
+
+// nextInBackground asks for a task, which will come later.
+func nextInBackground(ctx context.Context, queue worker.Queue) <-chan fetched {
+	got := make(chan fetched, 1)
+	go func() {
+		task, err := queue.Next(ctx)
+		got <- fetched{task, err}
+	}()
+	return got
+}
+
+// TestReplica: on a read-only replica the agent waits with one line in the log,
+// whatever it polls, and starts to work within one polling interval when the
+// replica becomes the master. What the old master's agent had begun is settled.
+func TestReplica(t *testing.T) {
+	t.Parallel()
+	master, replica := redistest.Start(t), redistest.Start(t)
+	remote{master}.Strand(t, `{"id":"begun elsewhere","action":"a"}`)
+	remote{master}.Push(t, `{"id":"waiting","action":"a"}`)
+	follow(t, replica, master)
+
+	opt := options(replica.Address)
+	log, hook := newLog()
+	opt.Log, opt.PollingInterval = log, 2*time.Second
+	monitor := replica.Monitor(t)
+	got := nextInBackground(t.Context(), open(t, opt))
+	for range 2 {
+		monitor.Until(func(c redistest.Command) bool { return isWord("hello")(c) && len(c.Words) == 1 })
+	}
+	select {
+	case early := <-got:
+		t.Fatalf("a replica gave %+v", early)
+	default:
+	}
+	promoted := time.Now()
+	replica.Do(t, "replicaof", "no", "one")
+	task := <-got
+	must(t, task.err)
+	if task.task.ID != "waiting" {
+		t.Fatalf("got %q", task.task.ID)
+	}
+	if took := time.Since(promoted); took > opt.PollingInterval {
+		t.Fatalf("took %v", took)
+	}
+	if code := (remote{replica}).Record(t, "begun elsewhere")["exit_code"]; code != "12" {
+		t.Fatalf("exit code of the interrupted task is %q", code)
+	}
+	wantLog(t, lines(hook), "is a replica", "begun elsewhere: was interrupted", "available again")
+}
+
+// wantLog wants lines with these words, and no others.
+func wantLog(t *testing.T, log []string, words ...string) {
+	t.Helper()
+	if len(log) != len(words) {
+		t.Fatalf("log is %q, want %d lines", log, len(words))
+	}
+	for i, word := range words {
+		if !strings.Contains(log[i], word) {
+			t.Fatalf("line %d of the log is %q, want %q", i, log[i], word)
+		}
+	}
+}
+
+// TestBecomesReplica: a master that turns replica while a fetch is waiting
+// answers it with UNBLOCKED; nothing is lost, and the log says it once.
+func TestBecomesReplica(t *testing.T) {
+	t.Parallel()
+	master, other := redistest.Start(t), redistest.Start(t)
+	opt := options(master.Address)
+	log, hook := newLog()
+	opt.Log = log
+	tasks := open(t, opt)
+	monitor := master.Monitor(t)
+	got := nextInBackground(t.Context(), tasks)
+	monitor.Until(isWord("blmove"))
+	remote{other}.Push(t, `{"id":"replicated","action":"a"}`)
+	follow(t, master, other)
+	master.Do(t, "replicaof", "no", "one")
+	if task := <-got; task.err != nil || task.task.ID != "replicated" {
+		t.Fatalf("got %+v", task)
+	}
+	wantLog(t, lines(hook), "is a replica", "available again")
+}
+
+// TestFinishOnReplica: the final status is told on the replica, for a client
+// that waits there, and the result is stored as soon as it can be.
+func TestFinishOnReplica(t *testing.T) {
+	t.Parallel()
+	master, replica := redistest.Start(t), redistest.Start(t)
+	follow(t, replica, master)
+	watch := remote{replica}.Watch(t)
+	stored := make(chan error, 1)
+	tasks := open(t, options(replica.Address))
+	result := worker.Result{Output: []byte("late"), Final: worker.Progress{Status: worker.Completed, Percent: 100}}
+	go func() { stored <- tasks.Finish(t.Context(), theTask(), result) }()
+	want := workertest.News{Channel: news, Payload: `{"status":"completed","progress":100}`}
+	if got := watch(); got != want {
+		t.Fatalf("published %+v, want %+v", got, want)
+	}
+	replica.Do(t, "replicaof", "no", "one")
+	must(t, <-stored)
+	if got := (remote{replica}).Record(t, "t")["output"]; got != "late" {
+		t.Fatalf("output is %q", got)
+	}
+}
+
+// TestReplicaForTooLong: after the life of a task's context its result is given
+// up, since another machine has settled the task by then.
+func TestReplicaForTooLong(t *testing.T) {
+	t.Parallel()
+	master, replica := redistest.Start(t), redistest.Start(t)
+	follow(t, replica, master)
+	opt := options(replica.Address)
+	opt.PollingInterval = 10 * time.Millisecond
+	tasks := open(t, opt)
+	for what, err := range map[string]error{
+		"accept": tasks.Accept(t.Context(), theTask()),
+		"finish": tasks.Finish(t.Context(), theTask(), finished()),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "READONLY") {
+			t.Errorf("%s: error is %v", what, err)
+		}
+	}
+}
+
+// TestHungServer: a server that does not answer does not keep Next from ending
+// with its context, even before the first fetch.
+func TestHungServer(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	proxy := redistest.NewProxy(t, server)
+	server.Pause(t)
+	defer server.Resume(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	got := nextInBackground(ctx, open(t, options(proxy.Address)))
+	proxy.WaitForClient(t)
+	cancel()
+	began := time.Now()
+	if task := <-got; !errors.Is(task.err, context.Canceled) {
+		t.Fatalf("got %+v", task)
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Fatalf("took %v", took)
+	}
+}
+
+// TestRestart: Redis goes and comes back, empty; tasks are taken again, and the
+// log has two lines.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	opt := options(server.Address)
+	log, hook := newLog()
+	opt.Log = log
+	tasks := open(t, opt)
+	monitor := server.Monitor(t)
+	got := nextInBackground(t.Context(), tasks)
+	monitor.Until(isWord("blmove"))
+	server.Stop(t)
+	eventually(t, "the log says that Redis went", func() bool { return len(lines(hook)) > 0 })
+	server.Restart(t)
+	remote{server}.Push(t, payload)
+	if task := <-got; task.err != nil || task.task.ID != "t" {
+		t.Fatalf("got %+v", task)
+	}
+	wantOutage(t, lines(hook), "not available")
+}
+
+// TestReconnect: a dropped connection is dialled anew, and nothing is lost.
+func TestReconnect(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	tasks := open(t, options(server.Address))
+	monitor := server.Monitor(t)
+	got := nextInBackground(t.Context(), tasks)
+	first := last(monitor.Until(isWord("blmove")))
+	tasks.Reconnect()
+	if second := last(monitor.Until(isWord("blmove"))); second.Client == first.Client {
+		t.Fatal("the connection is still the old one")
+	}
+	remote{server}.Push(t, payload)
+	if task := <-got; task.err != nil || task.task.ID != "t" {
+		t.Fatalf("got %+v", task)
+	}
+}
+
+func last(commands []redistest.Command) redistest.Command { return commands[len(commands)-1] }
+
+func TestIsMaster(t *testing.T) {
+	t.Parallel()
+	master, replica := redistest.Start(t), redistest.Start(t)
+	follow(t, replica, master)
+	for server, want := range map[*redistest.Server]bool{master: true, replica: false} {
+		client := redisq.Connect(redisq.Server{Address: server.Address}, 1)
+		got, err := redisq.IsMaster(t.Context(), client)
+		must(t, errors.Join(err, client.Close()))
+		if got != want {
+			t.Errorf("master: %v, want %v", got, want)
+		}
+	}
+}
