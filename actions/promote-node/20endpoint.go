@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 
@@ -39,8 +38,10 @@ const maxAnswer = 1 << 20
 // ask succeeds if https://HOST answers as the API server of a cluster does, to
 // the end: one that hangs in the middle of its answer serves nobody.
 func (s steps) ask(ctx context.Context, address string) (err error) {
-	url := "https://" + net.JoinHostPort(address, "443") + "/cluster-admin/api/cluster/tasks"
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if strings.Contains(address, ":") {
+		address = "[" + address + "]"
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address+"/cluster-admin/api/cluster/tasks", http.NoBody)
 	if err != nil {
 		return fmt.Errorf("ask endpoint: %w", err)
 	}

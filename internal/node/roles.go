@@ -18,7 +18,8 @@ func (sw *switching) lead(ctx context.Context) error {
 	if err := sw.session.SetLeader(ctx, sw.target.ID, sw.Endpoint); err != nil {
 		return err
 	}
-	err := errors.Join(sw.turn(ctx), sw.session.Remember(ctx))
+	// Saved last: the others wait for the turn, not for the disk.
+	err := errors.Join(sw.turn(ctx), sw.session.Remember(ctx), sw.session.Persist(ctx))
 	if err == nil {
 		sw.Say("node %d leads: its Redis is master, its VPN the hub", sw.target.ID)
 	}

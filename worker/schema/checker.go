@@ -61,14 +61,27 @@ func (c *Checker) schema(source worker.Schema) (*Schema, error) {
 	return schema, nil
 }
 
+// maxReport bounds the list of violations, in bytes: each holds the value that
+// is wrong, and a large array of equal items would be told once for each item.
+const maxReport = 1 << 20
+
 func report(violations []Violation) (*worker.Violations, error) {
-	list, err := json.Marshal(violations)
-	if err != nil {
-		return nil, fmt.Errorf("encode violations: %w", err)
-	}
-	words := make([]string, len(violations))
+	var words []string
+	list := []byte{'['}
 	for i, violation := range violations {
-		words[i] = violation.String()
+		item, err := json.Marshal(violation)
+		if err != nil {
+			return nil, fmt.Errorf("encode violations: %w", err)
+		}
+		if i > 0 && len(list)+len(item) > maxReport {
+			words = append(words, fmt.Sprintf("and %d more", len(violations)-i))
+			break
+		}
+		if i > 0 {
+			list = append(list, ',')
+		}
+		list = append(list, item...)
+		words = append(words, violation.String())
 	}
-	return &worker.Violations{JSON: list, Text: "[" + strings.Join(words, ", ") + "]"}, nil
+	return &worker.Violations{JSON: append(list, ']'), Text: "[" + strings.Join(words, ", ") + "]"}, nil
 }
