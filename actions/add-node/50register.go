@@ -50,7 +50,7 @@ func (s steps) add(ctx context.Context, c *worker.Call, store *cluster.Store, in
 				fmt.Errorf("node %d has the same key: remove that node, or make new keys on this one", other.ID))
 		}
 	}
-	fresh, err := s.nextNode(ctx, c, store, network)
+	fresh, err := s.nextNode(ctx, c, store, network, others)
 	if err != nil {
 		return err
 	}
@@ -81,11 +81,17 @@ func (s steps) present(ctx context.Context, store *cluster.Store) (leader vpn.No
 	return leader, records.Nodes, records.Network, nil
 }
 
-// nextNode takes the next id, once it is certain that it has an address.
-func (s steps) nextNode(ctx context.Context, c *worker.Call, store *cluster.Store, network netip.Prefix) (vpn.Node, error) {
+// nextNode takes the next id, once it is certain that it has an address and is
+// nobody's: the sequence may have been lost or set back.
+func (s steps) nextNode(ctx context.Context, c *worker.Call, store *cluster.Store, network netip.Prefix, others []vpn.Node) (vpn.Node, error) {
 	last, err := store.LastID(ctx)
 	if err != nil {
 		return vpn.Node{}, err
+	}
+	for _, other := range others {
+		if other.ID > last {
+			return vpn.Node{}, fmt.Errorf("cluster/node_sequence is %d, but there is a node %d: set it to the highest id that was ever given out", last, other.ID)
+		}
 	}
 	address, err := cluster.NodeAddress(network, last+1)
 	if errors.Is(err, cluster.ErrNetworkFull) {

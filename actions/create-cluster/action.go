@@ -1,5 +1,5 @@
-// Package createcluster makes this node the first of a new cluster, and its
-// leader.
+// Package createcluster is the action create-cluster: it makes this node the
+// first of a new cluster, and its leader.
 //
 //	input   {"network":"10.5.4.0/24","endpoint":"node1.example.com:55820"}
 //	output  {"ip_address":"10.5.4.1"}

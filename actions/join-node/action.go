@@ -1,6 +1,5 @@
 // Package joinnode is the action join-node: run on the node itself, it makes it a
-// worker of a cluster. Its
-// input is the output of add-node; it has no output.
+// worker of a cluster. Its input is the output of add-node; it has no output.
 //
 // What the node's Redis held is replaced by the cluster's data, the record of
 // this very task included: the final status is published all the same. All

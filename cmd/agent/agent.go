@@ -14,7 +14,6 @@ import (
 
 	"cluster-agent/actions"
 	"cluster-agent/events"
-	"cluster-agent/internal/host"
 	"cluster-agent/internal/node"
 	"cluster-agent/worker"
 	"cluster-agent/worker/redisq"
@@ -23,7 +22,7 @@ import (
 )
 
 type agentFlags struct {
-	agentID     string
+	agentIDs    []string
 	actionsDirs []string
 	eventsDirs  []string
 }
@@ -43,11 +42,9 @@ file DIR/ACTION/STEP is a step, and replaces a compiled-in step of that name.`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return runAgent(env, flags) },
 	}
-	command.Flags().StringVar(&flags.agentID, "agentid", "", "who this agent is: cluster, node/N or module/NAME")
+	command.Flags().StringArrayVar(&flags.agentIDs, "agentid", nil, "who this agent is: cluster, node/N or module/NAME; the last one counts")
 	command.Flags().StringArrayVar(&flags.actionsDirs, "actionsdir", nil, "directory of actions; can be repeated, the later replaces")
 	command.Flags().StringArrayVar(&flags.eventsDirs, "eventsdir", nil, "directory of events' handlers; can be repeated, the later replaces")
-	command.SetFlagErrorFunc(flagError)
-	command.AddGroup()
 	return command
 }
 
@@ -84,14 +81,14 @@ type agent struct {
 const dialTime = 3 * time.Second
 
 func newAgent(s settings, log *logrus.Entry, env *environment) (*agent, error) {
-	s.tasks.Dial = host.NewFiles("/").Dialer(dialTime)
+	s.tasks.Dial = env.files().Dialer(dialTime)
 	options := redisq.Options{
 		Agent: s.agent, Server: s.tasks, PollingInterval: s.tuning.PollingInterval,
 		Environment: stateVariables, Log: log,
 	}
 	a := &agent{tasks: redisq.NewTasks(options), log: log}
 	presence := redisq.NewPresence(options)
-	compiled, err := compiledIn(s.agent, log, func() { a.tasks.Reconnect(); presence.Reconnect() })
+	compiled, err := compiledIn(s.agent, env, log, func() { a.tasks.Reconnect(); presence.Reconnect() })
 	if err != nil {
 		return nil, err
 	}
@@ -167,8 +164,8 @@ type compiledParts struct {
 // compiledIn returns the parts of an agent: the cluster agent has the actions
 // of the cluster, a node agent keeps its node. reconnect is called when the
 // leader may be another machine.
-func compiledIn(id string, log *logrus.Entry, reconnect func()) (compiledParts, error) {
-	machine, err := newMachine(log)
+func compiledIn(id string, env *environment, log *logrus.Entry, reconnect func()) (compiledParts, error) {
+	machine, err := env.machine(log)
 	if err != nil {
 		return compiledParts{}, err
 	}

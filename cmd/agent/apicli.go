@@ -24,15 +24,17 @@ with the credentials of the cluster agent. Tasks are given on the leader.`,
   api-cli run node/2/list-actions
   api-cli run promote-node --data '{"node_id":3,"endpoint_address":"node3.example.com","endpoint_port":55820}'`,
 		Args: usage(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			return usageError{errors.New("say what to do: run or list-actions")}
+		},
 	}
 	command.AddCommand(apiRunCommand(env), apiListCommand(env))
-	command.SetFlagErrorFunc(flagError)
 	return command
 }
 
 // connectLocal connects to the local Redis with the cluster agent's credentials.
-func connectLocal() (*redis.Client, error) {
-	credentials, err := host.NewFiles("/").Credentials(host.ClusterAgent)
+func (e *environment) connectLocal() (*redis.Client, error) {
+	credentials, err := e.files().Credentials(host.ClusterAgent)
 	if err != nil {
 		return nil, fmt.Errorf("read the cluster agent's credentials (is this root, on a prepared node?): %w", err)
 	}
@@ -42,8 +44,8 @@ func connectLocal() (*redis.Client, error) {
 }
 
 // withLocal runs work on a connection to the local Redis.
-func withLocal(work func(*redis.Client) error) error {
-	connection, err := connectLocal()
+func (e *environment) withLocal(work func(*redis.Client) error) error {
+	connection, err := e.connectLocal()
 	if err != nil {
 		return err
 	}
@@ -64,13 +66,13 @@ func apiListCommand(env *environment) *cobra.Command {
 			if len(args) == 1 {
 				prefix = args[0]
 			}
-			names, err := listAll(ctx, prefix)
+			names, err := listAll(ctx, env, prefix)
 			if perr := printLines(env.stdout, names); perr != nil {
 				return perr
 			}
 			return err
 		},
-		ValidArgsFunction: completeActions,
+		ValidArgsFunction: env.completeActions,
 	}
 	return command
 }
@@ -79,13 +81,13 @@ func apiListCommand(env *environment) *cobra.Command {
 const completionTime = 2 * time.Second
 
 // completeActions is the shell completion of actions.
-func completeActions(command *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+func (e *environment) completeActions(command *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	ctx, cancel := context.WithTimeout(command.Context(), completionTime)
 	defer cancel()
-	names, err := listAll(ctx, typed)
+	names, err := listAll(ctx, e, typed)
 	if err != nil && len(names) == 0 {
 		return nil, cobra.ShellCompDirectiveError
 	}

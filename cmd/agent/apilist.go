@@ -16,9 +16,9 @@ import (
 
 // listAll asks every connected agent for its actions, and returns those that
 // begin with prefix, as run takes them: the cluster's without a name before.
-func listAll(ctx context.Context, prefix string) ([]string, error) {
+func listAll(ctx context.Context, env *environment, prefix string) ([]string, error) {
 	var names []string
-	err := withLocal(func(connection *redis.Client) error {
+	err := env.withLocal(func(connection *redis.Client) error {
 		client := redisq.NewClient(connection)
 		agents, err := client.Agents(ctx, defaultIdleTime)
 		if err != nil {

@@ -48,7 +48,7 @@ action's exit code. Ctrl-C cancels the task.`,
   api-cli run add-node --data '{"node_pwh":"…","public_key":"…","endpoint":""}'
   ssh node2 agent join-request | api-cli run add-node --data -`,
 		Args:              usage(cobra.ExactArgs(1)),
-		ValidArgsFunction: completeActions,
+		ValidArgsFunction: env.completeActions,
 		RunE: func(command *cobra.Command, args []string) error {
 			ctx, stop := interruptible(command.Context())
 			defer stop()
@@ -65,7 +65,6 @@ action's exit code. Ctrl-C cancels the task.`,
 	flags.BoolVar(&o.raw, "raw", false, "print the output as it is, whether JSON or not")
 	flags.BoolVar(&o.verbose, "verbose", false, "print every news of the task on stderr")
 	flags.IntVar(&o.idleTime, "check-idle-time", int(defaultIdleTime.Seconds()), "seconds an agent's connection may be idle to count as alive; 0: do not check")
-	command.SetFlagErrorFunc(flagError)
 	return command
 }
 
@@ -98,7 +97,7 @@ func runTask(ctx context.Context, env *environment, o runOptions) error {
 	if err := checkData(data); err != nil {
 		return err
 	}
-	return withLocal(func(connection *redis.Client) error {
+	return env.withLocal(func(connection *redis.Client) error {
 		client := redisq.NewClient(connection)
 		if err := wantAlive(ctx, client, o); err != nil {
 			return err
@@ -211,7 +210,9 @@ func printOutput(out io.Writer, o runOptions, output []byte) error {
 	var compact bytes.Buffer
 	if json.Compact(&compact, output) != nil {
 		compact.Reset()
-		if err := json.NewEncoder(&compact).Encode(string(output)); err != nil {
+		encoder := json.NewEncoder(&compact)
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(string(output)); err != nil {
 			return err
 		}
 	}

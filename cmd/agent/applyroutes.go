@@ -23,7 +23,7 @@ nothing and prints nothing. Exit code 0, or 2 if something failed.`,
 		RunE: func(command *cobra.Command, _ []string) error {
 			ctx, stop := interruptible(command.Context())
 			defer stop()
-			machine, err := newMachine(env.plainLogger())
+			machine, err := env.machine(env.plainLogger())
 			if err != nil {
 				return err
 			}

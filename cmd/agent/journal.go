@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sirupsen/logrus"
@@ -43,10 +44,19 @@ func syslogLevel(level logrus.Level) int {
 func fields(entry *logrus.Entry) string {
 	var words []string
 	for key, value := range entry.Data {
-		words = append(words, fmt.Sprintf(" %s=%v", key, value))
+		words = append(words, " "+key+"="+oneLine(fmt.Sprint(value)))
 	}
 	slices.Sort(words)
 	return strings.Join(words, "")
+}
+
+// oneLine quotes a value that would break its line: some, such as the name of an
+// event, are written by others.
+func oneLine(value string) string {
+	if strings.ContainsAny(value, "\r\n") {
+		return strconv.Quote(value)
+	}
+	return value
 }
 
 // plainFormatter writes the message alone.

@@ -17,9 +17,9 @@ import (
 	"cluster-agent/vpn/userspace"
 )
 
-// newMachine returns this machine, as it is found.
-func newMachine(log *logrus.Entry) (*node.Machine, error) {
-	files, runner := host.NewFiles("/"), host.Exec{}
+// machine returns this machine, as it is found.
+func (e *environment) machine(log *logrus.Entry) (*node.Machine, error) {
+	files, runner := e.files(), host.Exec{}
 	manager, err := host.DetectManager(files, runner)
 	if err != nil {
 		return nil, fmt.Errorf("find the service manager: %w", err)
@@ -37,9 +37,12 @@ func runEngine(args []string, stderr io.Writer) int {
 	return userspace.Main(ctx, args, stderr)
 }
 
-// interruptible ends with the first SIGINT or SIGTERM.
+// interruptible ends with the first SIGINT or SIGTERM. The second ends the
+// process, for those who do not want to wait until the work has been wound up.
 func interruptible(parent context.Context) (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(parent, syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(parent, syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 // usage turns what a command's arguments lack into an error of usage.

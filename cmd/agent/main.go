@@ -21,29 +21,30 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
+	"cluster-agent/internal/host"
 	"cluster-agent/vpn/userspace"
 )
 
 func main() {
-	os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(os.Args, &environment{root: "/", stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}))
 }
 
 // run is the program: argv[0] or argv[1] tell which.
-func run(argv []string, stdin io.Reader, stdout, stderr io.Writer) int {
+func run(argv []string, env *environment) int {
 	name, args := filepath.Base(argv[0]), argv[1:]
 	if name == userspace.Name || (len(args) > 0 && args[0] == userspace.Name) {
 		if name != userspace.Name {
 			args = args[1:]
 		}
-		return runEngine(args, stderr)
+		return runEngine(args, env.stderr)
 	}
 	redis.SetLogger(silent{})
-	command := commandNamed(name, &environment{stdin: stdin, stdout: stdout, stderr: stderr})
+	command := commandNamed(name, env)
 	command.SetArgs(args)
-	command.SetIn(stdin)
-	command.SetOut(stdout)
-	command.SetErr(stderr)
-	return exitCode(command.ExecuteContext(context.Background()), stderr)
+	command.SetIn(env.stdin)
+	command.SetOut(env.stdout)
+	command.SetErr(env.stderr)
+	return exitCode(command.ExecuteContext(context.Background()), env.stderr)
 }
 
 // commandNamed returns the command for the name the binary is called by; an
@@ -70,14 +71,18 @@ func subcommands(env *environment) []*cobra.Command {
 
 func standalone(command *cobra.Command) *cobra.Command {
 	command.SilenceErrors, command.SilenceUsage = true, true
+	command.SetFlagErrorFunc(flagError) // also of its subcommands
 	return command
 }
 
-// environment is what a command has of the process around it.
+// environment is what a command has of the process and the machine around it.
 type environment struct {
+	root           string // below which the machine's files are; "/" but in tests
 	stdin          io.Reader
 	stdout, stderr io.Writer
 }
+
+func (e *environment) files() host.Files { return host.NewFiles(e.root) }
 
 // exitError is an exit code whose reason has been told.
 type exitError int

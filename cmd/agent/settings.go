@@ -35,7 +35,7 @@ var (
 func readSettings(flags agentFlags, lookup func(string) string) (settings, error) {
 	r := reader{lookup: lookup}
 	s := settings{
-		agent:      flags.agentID,
+		agent:      lastOf(flags.agentIDs),
 		actionDirs: r.dirs(flags.actionsDirs),
 		eventDirs:  r.dirs(flags.eventsDirs),
 		installDir: lookup("AGENT_INSTALL_DIR"),
@@ -55,6 +55,17 @@ func readSettings(flags agentFlags, lookup func(string) string) (settings, error
 	}
 	s.tasks, s.events = r.servers(s.agent)
 	return s, errors.Join(r.errs...)
+}
+
+// lastOf is the last value of a flag that can be repeated; empty ones do not count.
+func lastOf(values []string) string {
+	last := ""
+	for _, value := range values {
+		if value != "" {
+			last = value
+		}
+	}
+	return last
 }
 
 // reader collects what is wrong with the settings.

@@ -24,7 +24,7 @@ there is kept; it can be repeated.`,
 		RunE: func(command *cobra.Command, _ []string) error {
 			ctx, stop := interruptible(command.Context())
 			defer stop()
-			files := host.NewFiles("/")
+			files := env.files()
 			manager, err := host.DetectManager(files, host.Exec{})
 			if err != nil {
 				return err
@@ -58,7 +58,7 @@ func joinRequestCommand(env *environment) *cobra.Command {
   api-cli run add-node --data "$REQUEST"    # on the leader, with what it printed`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			request, err := setup.JoinRequest(host.NewFiles("/"))
+			request, err := setup.JoinRequest(env.files())
 			if err != nil {
 				return err
 			}
@@ -67,6 +67,5 @@ func joinRequestCommand(env *environment) *cobra.Command {
 		},
 	}
 	command.Flags().StringVar(&endpoint, "endpoint", "", "where other nodes reach this one's WireGuard, HOST:PORT, if they can")
-	command.SetFlagErrorFunc(flagError)
 	return command
 }

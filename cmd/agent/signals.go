@@ -64,6 +64,11 @@ func dieBy(received os.Signal) error {
 	if err := syscall.Kill(os.Getpid(), number); err != nil {
 		return fmt.Errorf("end by %v: %w", received, err)
 	}
-	// The signal ends the process at any moment now.
-	select {}
+	// The signal ends the process at any moment now; but not if that is the first
+	// one of a container, which signals without a handler do not touch.
+	waitAtMost(nil, deathTime)
+	return exitError(128 + int(number))
 }
+
+// deathTime is more than a signal takes to end the process that sent it.
+const deathTime = time.Second

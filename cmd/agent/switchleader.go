@@ -29,7 +29,7 @@ While the leader is alive, run promote-node on it instead.`,
 			}
 			ctx, stop := interruptible(command.Context())
 			defer stop()
-			machine, err := newMachine(env.plainLogger())
+			machine, err := env.machine(env.plainLogger())
 			if err != nil {
 				return err
 			}
@@ -45,6 +45,5 @@ While the leader is alive, run promote-node on it instead.`,
 	flags.StringVar(&order.Endpoint, "endpoint", "", "where the others reach the new leader's WireGuard, HOST:PORT")
 	flags.DurationVar(&order.Wait, "wait", 10*time.Second, "how long to wait for the other nodes")
 	flags.BoolVar(&order.Force, "force", false, "lead although the present leader answers")
-	command.SetFlagErrorFunc(flagError)
 	return command
 }

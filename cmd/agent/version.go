@@ -21,9 +21,10 @@ func coreVersion(lookup func(string) string) string {
 
 func versionCommand(env *environment) *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  usage(cobra.NoArgs),
+		Use:     "version",
+		Short:   "Print the version",
+		Example: "  agent version",
+		Args:    usage(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintf(env.stdout, "agent %s%s\n", softwareVersion, revision())
 			return err

@@ -22,7 +22,7 @@ type Cluster struct {
 // DefaultNetwork is the VPN's network unless one is chosen.
 func DefaultNetwork() netip.Prefix { return netip.MustParsePrefix("10.5.4.0/24") }
 
-// NewCluster is a cluster that does not exist yet: the next is Create.
+// NewCluster is a cluster that does not exist yet: next is Up, or its parts.
 func NewCluster(l *Lab) *Cluster { return &Cluster{Lab: l, Network: DefaultNetwork()} }
 
 // VPNAddress is the address of a node in the VPN: the network's address + its id.
@@ -74,6 +74,25 @@ func (n *Node) call(ctx context.Context, action string, data any) (json.RawMessa
 		return nil, err
 	}
 	return json.RawMessage(result.Stdout), nil
+}
+
+// Up sets all nodes of the lab up, makes them one cluster led by node 1, and waits until
+// it has settled.
+func (c *Cluster) Up(ctx context.Context) error {
+	if err := c.Lab.Setup(ctx); err != nil {
+		return err
+	}
+	if err := c.Create(ctx); err != nil {
+		return err
+	}
+	workers := make([]int, 0, len(c.Lab.Nodes))
+	for _, n := range c.Lab.Nodes[1:] {
+		workers = append(workers, n.ID)
+	}
+	if err := c.Join(ctx, workers...); err != nil {
+		return err
+	}
+	return c.Settled(ctx)
 }
 
 // Create makes node 1 a cluster of its own.

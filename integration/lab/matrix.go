@@ -3,6 +3,10 @@ package lab
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -36,13 +40,17 @@ func (c *Cluster) PingAll(ctx context.Context, timeout time.Duration) []Reach {
 	return all
 }
 
-// Unreached makes a sentence of each ping that failed.
+// Unreached makes a sentence for each node that does not reach others.
 func Unreached(all []Reach) []string {
-	var found []string
+	lost := map[int][]string{}
 	for _, r := range all {
 		if r.Err != nil {
-			found = append(found, fmt.Sprintf("node %d does not reach node %d over the VPN: %v", r.From, r.To, r.Err))
+			lost[r.From] = append(lost[r.From], strconv.Itoa(r.To))
 		}
+	}
+	found := make([]string, 0, len(lost))
+	for _, from := range slices.Sorted(maps.Keys(lost)) {
+		found = append(found, fmt.Sprintf("node %d: no answer over the VPN from node %s", from, strings.Join(lost[from], ", ")))
 	}
 	return found
 }

@@ -27,7 +27,15 @@ func Usable() error {
 		slices.Sort(missing)
 		return fmt.Errorf("the lab needs these packages: %s", strings.Join(slices.Compact(missing), " "))
 	}
+	if !exists("/dev/net/tun") && !exists("/sys/module/wireguard") {
+		return errors.New("the lab needs WireGuard in the kernel, or /dev/net/tun for the userspace engine")
+	}
 	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // hasProgram looks where a node's processes will look.

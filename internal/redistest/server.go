@@ -168,7 +168,8 @@ func (s *Server) connect(user, password string) *redis.Client {
 	})
 }
 
-// Follow makes the server a replica of another and waits until it is in sync.
+// Follow makes the server a replica of another and waits until it is in sync,
+// and until its master has heard of that, which can take a second.
 func (s *Server) Follow(master *Server) {
 	s.t.Helper()
 	ctx, client := s.t.Context(), s.Client()
@@ -182,6 +183,11 @@ func (s *Server) Follow(master *Server) {
 	}
 	s.Eventually("be in sync", func() bool {
 		return s.Info("replication", "master_link_status") == "up"
+	})
+	role := master.Client()
+	master.Eventually("count its replica", func() bool {
+		reply, err := role.Do(ctx, "ROLE").Result()
+		return err == nil && strings.Contains(fmt.Sprint(reply), "["+s.Addr.String()+" ")
 	})
 }
 

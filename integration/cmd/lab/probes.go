@@ -58,6 +58,9 @@ func describe(all []lab.Silence) string {
 	for _, s := range all {
 		pairs = append(pairs, fmt.Sprintf("%d-%d %.2f s", s.From, s.To, s.Longest.Seconds()))
 	}
+	if len(pairs) > wide {
+		pairs = []string{fmt.Sprintf("%d-%d, of %d ways from node %d", worst.From, worst.To, len(all), worst.From)}
+	}
 	return fmt.Sprintf("Packets between two workers did not get through for %.2f s at most (%s).",
 		worst.Longest.Seconds(), strings.Join(pairs, ", "))
 }

@@ -31,28 +31,29 @@ func show(ctx context.Context, out *printer, c *lab.Cluster) error {
 
 // redisTable has a line for each node: who leads, what its Redis is, whom it reaches.
 func redisTable(out *printer, c *lab.Cluster, views []lab.View, pings []lab.Reach) {
-	on := c.On()
-	heading := make([]string, 0, len(on)+4)
-	heading = append(heading, "node", "VPN address", "leader", "Redis")
-	for _, to := range on {
-		heading = append(heading, fmt.Sprintf("ping %d", to))
-	}
+	heading := append([]string{"node", "VPN address", "leader", "Redis"}, pingHeading(c.On())...)
 	rows := make([][]cell, 0, len(views))
 	for _, v := range views {
-		row := []cell{
+		mine := slices.DeleteFunc(slices.Clone(pings), func(r lab.Reach) bool { return r.From != v.Node })
+		rows = append(rows, append([]cell{
 			{text: strconv.Itoa(v.Node)},
 			{text: c.VPNAddress(v.Node).String()},
 			{text: v.Leader, bad: v.Leader != strconv.Itoa(c.Leader)},
 			roleCell(v),
-		}
-		for _, p := range pings {
-			if p.From == v.Node {
-				row = append(row, pingCell(p))
-			}
-		}
-		rows = append(rows, row)
+		}, pingCells(mine)...))
 	}
 	out.table(heading, rows)
+}
+
+// addresses are allowed IPs as people say them: without the length of a single one, and
+// many as from … to.
+func addresses(allowed []string) string {
+	short := strings.ReplaceAll(strings.Join(allowed, " "), "/32", "")
+	if len(allowed) <= wide {
+		return short
+	}
+	all := strings.Fields(short)
+	return fmt.Sprintf("%s … %s (%d)", all[0], all[len(all)-1], len(all))
 }
 
 func roleCell(v lab.View) cell {
@@ -60,13 +61,6 @@ func roleCell(v lab.View) cell {
 		return cell{text: fmt.Sprintf("master of %d", len(v.Role.Replicas))}
 	}
 	return cell{text: fmt.Sprintf("replica of %s, %s", v.Role.Host, v.Link), bad: v.Link != "up"}
-}
-
-func pingCell(r lab.Reach) cell {
-	if r.Err != nil {
-		return cell{text: "none", bad: true}
-	}
-	return cell{text: fmt.Sprintf("%.1f ms", float64(r.RTT)/float64(time.Millisecond))}
 }
 
 // peerTable is `wg show wg0` of every node, a line for each peer.
@@ -88,12 +82,11 @@ func peerRow(c *lab.Cluster, node, peer int, p lab.Peer) []cell {
 	if !p.Handshake.IsZero() {
 		age = cell{text: fmt.Sprintf("%.0f s ago", time.Since(p.Handshake).Seconds())}
 	}
-	allowed := strings.Join(p.AllowedIPs, " ")
 	return []cell{
 		{text: strconv.Itoa(node)},
 		{text: strconv.Itoa(peer), bad: node != c.Leader && peer != c.Leader},
 		{text: p.Endpoint},
 		age,
-		{text: strings.ReplaceAll(allowed, "/32", "")},
+		{text: addresses(p.AllowedIPs)},
 	}
 }

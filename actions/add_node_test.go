@@ -1,0 +1,222 @@
+package actions_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
+
+	"cluster-agent/internal/redistest"
+)
+
+// request is the input of add-node.
+type request struct {
+	PasswordHash string   `json:"node_pwh"`
+	PublicKey    string   `json:"public_key"`
+	Endpoint     string   `json:"endpoint"`
+	CoreVersion  string   `json:"core_version,omitempty"`
+	Flags        []string `json:"flags,omitempty"`
+}
+
+func newRequest(t *testing.T) request {
+	t.Helper()
+	key, err := wgtypes.GeneratePrivateKey()
+	must(t, err)
+	return request{PasswordHash: redistest.PasswordHash(), PublicKey: key.PublicKey().String()}
+}
+
+// newLeader is the first node of a cluster.
+func newLeader(t *testing.T) *machine {
+	t.Helper()
+	m := newMachine(t, 1)
+	wantCompleted(t, m.run(t, "create-cluster", createIn(m.network.String())))
+	return m
+}
+
+func TestAddNode(t *testing.T) {
+	t.Parallel()
+	m := newLeader(t)
+	ctx := t.Context()
+	in := newRequest(t)
+	in.CoreVersion, in.Flags, in.Endpoint = "1.2.9", []string{"nomodules"}, "node2.example.com:55820"
+	result := m.run(t, "add-node", encode(t, in))
+	output := wantCompleted(t, result)
+	key, err := m.Files.Keys()
+	must(t, err)
+	for field, want := range map[string]any{
+		"node_id": 2.0, "ip_address": m.address(t, 2), "network": m.network.String(),
+		"leader_public_key": key.PublicKey().String(), "leader_ip_address": m.address(t, 1),
+		"leader_endpoint": "node1.example.com:55820", "leader_core_version": version,
+	} {
+		if output[field] != want {
+			t.Errorf("%s is %v, want %v", field, output[field], want)
+		}
+	}
+	if len(output) != 7 {
+		t.Errorf("output %v", output)
+	}
+	record := m.client.HGetAll(ctx, "node/2/vpn").Val()
+	if record["public_key"] != in.PublicKey || record["ip_address"] != m.address(t, 2) || record["endpoint"] != in.Endpoint {
+		t.Errorf("record %v", record)
+	}
+	if flags := m.client.SMembers(ctx, "node/2/flags").Val(); !slices.Equal(flags, []string{"nomodules"}) {
+		t.Errorf("flags %v", flags)
+	}
+	must(t, m.redis.ClientOf("node/2", redistest.Password).Ping(ctx).Err())
+	shared := m.client.SMembers(ctx, "cluster/acls").Val()
+	if len(shared) != 2 || !slices.ContainsFunc(shared, func(line string) bool { return strings.HasPrefix(line, "user node/2 ") }) {
+		t.Errorf("shared users %v", shared)
+	}
+	announced := make([]string, 0, len(result.Announcements))
+	for _, event := range result.Announcements {
+		announced = append(announced, event.Channel)
+		if !json.Valid(event.Payload) {
+			t.Errorf("payload of %s: %s", event.Channel, event.Payload)
+		}
+	}
+	if !slices.Equal(announced, []string{"cluster/event/acl-changed", "cluster/event/vpn-changed"}) {
+		t.Errorf("announced %v", announced)
+	}
+}
+
+// TestAddNodeSurvivesAPowerCut is hazard 18, with the action as it is.
+func TestAddNodeSurvivesAPowerCut(t *testing.T) {
+	t.Parallel()
+	m := newLeader(t)
+	wantCompleted(t, m.run(t, "add-node", encode(t, newRequest(t))))
+	m.redis.Kill()
+	m.redis.Run()
+	must(t, m.redis.ClientOf("node/2", redistest.Password).Ping(t.Context()).Err())
+	if output := wantCompleted(t, m.run(t, "add-node", encode(t, newRequest(t)))); output["node_id"] != 3.0 {
+		t.Errorf("node id %v", output["node_id"])
+	}
+}
+
+func TestAddNodeErrors(t *testing.T) {
+	t.Parallel()
+	m := newLeader(t)
+	first := newRequest(t)
+	wantCompleted(t, m.run(t, "add-node", encode(t, first)))
+	before := m.keys(t)
+
+	same := newRequest(t)
+	same.PublicKey = first.PublicKey
+	wantInvalid(t, m.run(t, "add-node", encode(t, same)), verdict{4, "public_key", "public_key_matches_existing_node", 2})
+	leaders := newRequest(t)
+	leaders.PublicKey = m.client.HGet(t.Context(), "node/1/vpn", "public_key").Val()
+	wantInvalid(t, m.run(t, "add-node", encode(t, leaders)), verdict{4, "public_key", "public_key_matches_existing_node", 1})
+
+	bad := newRequest(t)
+	bad.PublicKey = "no key"
+	wantInvalid(t, m.run(t, "add-node", encode(t, bad)), verdict{10, "public_key", "public_key_format", "no key"})
+	bad = newRequest(t)
+	bad.Endpoint = "node2.example.com"
+	wantInvalid(t, m.run(t, "add-node", encode(t, bad)), verdict{10, "endpoint", "endpoint_format", bad.Endpoint})
+	for _, other := range []string{"1.3.0", "2.2.3", "v0.2.3", "1.1.9-rc.1"} {
+		bad = newRequest(t)
+		bad.CoreVersion = other
+		wantInvalid(t, m.run(t, "add-node", encode(t, bad)), verdict{3, "core_version", "core_version_mismatch", other})
+	}
+	if after := m.keys(t); len(after) != len(before) || m.client.Get(t.Context(), "cluster/node_sequence").Val() != "2" {
+		t.Errorf("keys %v", after)
+	}
+}
+
+func TestAddNodeVersionsThatGoTogether(t *testing.T) {
+	t.Parallel()
+	m := newLeader(t)
+	for _, good := range []string{"", "1.2.3", "v1.2.3", "1.2.99", "1.2.3-dev.4+build", "1.2", "unstable", "1.3.0.4"} {
+		in := newRequest(t)
+		in.CoreVersion = good
+		wantCompleted(t, m.run(t, "add-node", encode(t, in)))
+	}
+}
+
+// TestAddNodeNetworkFull is hazard 13: no node gets the broadcast address, or an
+// address of the next network, and no id is used up by asking.
+func TestAddNodeNetworkFull(t *testing.T) {
+	t.Parallel()
+	for bits, room := range map[int]int{24: 254, 30: 2} {
+		m := newMachine(t, 1)
+		network := netip.PrefixFrom(m.network.Addr(), bits).String()
+		wantCompleted(t, m.run(t, "create-cluster", createIn(network)))
+		must(t, m.client.Set(t.Context(), "cluster/node_sequence", room-1, 0).Err())
+		if output := wantCompleted(t, m.run(t, "add-node", encode(t, newRequest(t)))); output["node_id"] != float64(room) {
+			t.Errorf("the last node of %s is %v", network, output)
+		}
+		for range 2 {
+			wantInvalid(t, m.run(t, "add-node", encode(t, newRequest(t))), verdict{5, "network", "network_full", network})
+		}
+		if last := m.client.Get(t.Context(), "cluster/node_sequence").Val(); last != strconv.Itoa(room) {
+			t.Errorf("last id given out is %s", last)
+		}
+	}
+}
+
+// TestAddNodeLostSequence: ids are never used again, even if the number of the
+// last one got lost.
+func TestAddNodeLostSequence(t *testing.T) {
+	t.Parallel()
+	m := newLeader(t)
+	before := m.client.HGetAll(t.Context(), "node/1/vpn").Val()
+	must(t, m.client.Del(t.Context(), "cluster/node_sequence").Err())
+	wantFailed(t, m.run(t, "add-node", encode(t, newRequest(t))), "cluster/node_sequence")
+	after := m.client.HGetAll(t.Context(), "node/1/vpn").Val()
+	if fmt.Sprint(before) != fmt.Sprint(after) || m.client.Exists(t.Context(), "cluster/node_sequence").Val() != 0 {
+		t.Errorf("the leader's record was %v and is %v", before, after)
+	}
+	must(t, m.client.Set(t.Context(), "cluster/node_sequence", "rubbish", 0).Err())
+	wantFailed(t, m.run(t, "add-node", encode(t, newRequest(t))), "cluster/node_sequence")
+}
+
+// TestAddNodeManyAtOnce: each gets an id and an address of its own.
+func TestAddNodeManyAtOnce(t *testing.T) {
+	t.Parallel()
+	m := newLeader(t)
+	const joining = 8
+	var mu sync.Mutex
+	addresses := map[any]bool{}
+	var all sync.WaitGroup
+	for range joining {
+		data := encode(t, newRequest(t))
+		all.Go(func() {
+			result := m.run(t, "add-node", data)
+			var output map[string]any
+			if err := json.Unmarshal(result.Output, &output); err != nil {
+				t.Errorf("%s: %v", result.Error, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			addresses[output["ip_address"]] = true
+		})
+	}
+	all.Wait()
+	if len(addresses) != joining || m.client.Get(t.Context(), "cluster/node_sequence").Val() != strconv.Itoa(joining+1) {
+		t.Errorf("addresses %v", addresses)
+	}
+}
+
+func TestAddNodeWithoutACluster(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, 1)
+	wantFailed(t, m.run(t, "add-node", encode(t, newRequest(t))), "run create-cluster first")
+	wantNoCluster(t, m)
+}
+
+// TestAddNodeOnAWorker: its Redis takes no writes, and nothing is announced.
+func TestAddNodeOnAWorker(t *testing.T) {
+	t.Parallel()
+	leader, m := newLeader(t), newMachine(t, 2)
+	m.redis.Follow(leader.redis)
+	result := m.run(t, "add-node", encode(t, newRequest(t)))
+	wantFailed(t, result, "READONLY")
+	if len(result.Announcements) != 0 {
+		t.Errorf("announced %v", result.Announcements)
+	}
+}

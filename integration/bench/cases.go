@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// cases are the rows of the table; what there is nothing to measure of stays empty.
+func (s *stage) cases() []measurement {
+	rows := []measurement{
+		{"Redis: PING round trip", s.ping},
+		{"limit: os/exec alone with pipes, 8 at once", s.execLimit},
+		{"other: asynq, in-process handler, 32 at once", s.asynq},
+	}
+	for _, outstanding := range []int{1, 8, 32} {
+		rows = append(rows, measurement{fmt.Sprintf("external no-op, %d outstanding", outstanding), s.tasks(s.external, "noop", outstanding)})
+	}
+	for _, outstanding := range []int{1, 8, 32} {
+		rows = append(rows, measurement{fmt.Sprintf("compiled-in no-op, %d outstanding", outstanding), s.tasks(s.compiled, "noop", outstanding)})
+	}
+	return append(rows,
+		measurement{"list-actions, 1 outstanding", s.tasks(s.compiled, "list-actions", 1)},
+		measurement{"list-actions, 32 outstanding", s.tasks(s.compiled, "list-actions", 32)},
+		measurement{"ten external steps, 8 outstanding", s.tasks(s.external, "ten", 8)},
+		measurement{"ten compiled-in steps, 8 outstanding", s.tasks(s.compiled, "ten", 8)},
+	)
+}
+
+// tasks measures an action with a number of tasks outstanding.
+func (s *stage) tasks(agent *agentProcess, action string, outstanding int) func(context.Context, time.Duration) (result, error) {
+	return func(ctx context.Context, period time.Duration) (r result, err error) {
+		d, err := newDriver(s.address, agent.id, action)
+		if err != nil {
+			return r, err
+		}
+		defer func() { report(d.close()) }()
+		if _, err := d.run(ctx, outstanding, period/10); err != nil { // warm up
+			return r, err
+		}
+		before, err := agent.cpu()
+		if err != nil {
+			return r, err
+		}
+		began := time.Now()
+		latencies, err := d.run(ctx, outstanding, period)
+		took := time.Since(began)
+		if err != nil {
+			return r, err
+		}
+		after, err := agent.cpu()
+		if err != nil {
+			return r, err
+		}
+		r.rate = float64(len(latencies)) / took.Seconds()
+		r.p50, r.p99 = latencies[len(latencies)/2], latencies[len(latencies)*99/100]
+		r.cpu = (after - before) / time.Duration(len(latencies))
+		r.memory, err = agent.memory()
+		return r, err
+	}
+}
+
+func (s *stage) ping(ctx context.Context, period time.Duration) (result, error) {
+	client := redis.NewClient(&redis.Options{Addr: s.address, PoolSize: 1})
+	defer func() { report(client.Close()) }()
+	var latencies []time.Duration
+	for end := time.Now().Add(period / 2); time.Now().Before(end); {
+		began := time.Now()
+		if err := client.Ping(ctx).Err(); err != nil {
+			return result{}, err
+		}
+		latencies = append(latencies, time.Since(began))
+	}
+	slices.Sort(latencies)
+	return result{
+		rate: float64(len(latencies)) / (period / 2).Seconds(),
+		p50:  latencies[len(latencies)/2], p99: latencies[len(latencies)*99/100],
+	}, nil
+}
+
+// execLimit starts the no-op with pipes, as an agent without any protocol could.
+func (s *stage) execLimit(ctx context.Context, period time.Duration) (result, error) {
+	var started atomic.Int64
+	var group sync.WaitGroup
+	errs := make([]error, 8)
+	end := time.Now().Add(period)
+	for i := range errs {
+		group.Go(func() {
+			for time.Now().Before(end) && errs[i] == nil {
+				cmd := exec.CommandContext(ctx, s.dir+"/actions/noop/"+stepName)
+				out, err := cmd.StdoutPipe()
+				if err == nil {
+					err = cmd.Start()
+				}
+				if err == nil {
+					_, err = out.Read(make([]byte, 1))
+					err = cmd.Wait()
+				}
+				errs[i] = err
+				started.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return result{}, err
+		}
+	}
+	return result{rate: float64(started.Load()) / period.Seconds()}, nil
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// driver pushes tasks and reads their progress with as little work as it can:
+// on a machine of two cores, it shares them with what it measures. It speaks
+// RESP2 by itself, on one connection for each direction.
+type driver struct {
+	news   *bufio.Reader
+	conns  []net.Conn
+	push   net.Conn
+	agent  string
+	action string
+	pushed map[string]time.Time
+	next   int
+	epoch  int64
+}
+
+func newDriver(address, agent, action string) (*driver, error) {
+	d := &driver{agent: agent, action: action, pushed: map[string]time.Time{}, epoch: time.Now().UnixNano()}
+	for range 2 {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			return nil, errors.Join(err, d.close())
+		}
+		d.conns = append(d.conns, conn)
+	}
+	d.news, d.push = bufio.NewReaderSize(d.conns[0], 1<<16), d.conns[1]
+	if _, err := d.conns[0].Write(command("PSUBSCRIBE", "progress/"+agent+"/*")); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	if _, err := readReply(d.news); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	// Replies to pushes are not looked at: what was not pushed is never answered.
+	go func() { _, _ = io.Copy(io.Discard, d.push) }()
+	return d, nil
+}
+
+func (d *driver) close() error {
+	var errs []error
+	for _, conn := range d.conns {
+		errs = append(errs, conn.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (d *driver) pushOne() error {
+	id := strconv.FormatInt(d.epoch, 36) + "-" + strconv.Itoa(d.next)
+	d.next++
+	d.pushed[id] = time.Now()
+	_, err := d.push.Write(command("LPUSH", d.agent+"/tasks", `{"id":"`+id+`","action":"`+d.action+`","data":{}}`))
+	return err
+}
+
+// run keeps a number of tasks outstanding for a period, and returns how long
+// each took from LPUSH to its final status.
+func (d *driver) run(ctx context.Context, outstanding int, period time.Duration) ([]time.Duration, error) {
+	for range outstanding {
+		if err := d.pushOne(); err != nil {
+			return nil, err
+		}
+	}
+	var latencies []time.Duration
+	end := time.Now().Add(period)
+	for len(d.pushed) > 0 && ctx.Err() == nil {
+		if err := d.conns[0].SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			return nil, err
+		}
+		message, err := readReply(d.news)
+		if err != nil {
+			return nil, fmt.Errorf("%d tasks are not answered: %w", len(d.pushed), err)
+		}
+		if len(message) != 4 || !isFinal(message[3]) {
+			continue
+		}
+		id := string(message[2][bytes.LastIndexByte(message[2], '/')+1:])
+		began, ours := d.pushed[id]
+		if !ours {
+			continue
+		}
+		if !bytes.Contains(message[3], []byte("completed")) {
+			return nil, fmt.Errorf("task %s: %s", id, message[3])
+		}
+		latencies = append(latencies, time.Since(began))
+		delete(d.pushed, id)
+		if time.Now().Before(end) {
+			if err := d.pushOne(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	slices.Sort(latencies)
+	return latencies, nil
+}
+
+func isFinal(message []byte) bool {
+	return !bytes.Contains(message, []byte(`"running"`)) && !bytes.Contains(message, []byte(`"pending"`))
+}
+
+// command encodes a command in RESP.
+func command(words ...string) []byte {
+	out := []byte("*" + strconv.Itoa(len(words)) + "\r\n")
+	for _, word := range words {
+		out = append(out, "$"+strconv.Itoa(len(word))+"\r\n"+word+"\r\n"...)
+	}
+	return out
+}
+
+// readReply reads an array of bulk strings and integers.
+func readReply(r *bufio.Reader) ([][]byte, error) {
+	n, err := readHeader(r, '*')
+	if err != nil {
+		return nil, err
+	}
+	words := make([][]byte, n)
+	for i := range words {
+		kind, err := r.Peek(1)
+		if err != nil {
+			return nil, err
+		}
+		if kind[0] == ':' {
+			if words[i], err = r.ReadBytes('\n'); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		size, err := readHeader(r, '$')
+		if err != nil {
+			return nil, err
+		}
+		word := make([]byte, size+2)
+		if _, err := io.ReadFull(r, word); err != nil {
+			return nil, err
+		}
+		words[i] = word[:size]
+	}
+	return words, nil
+}
+
+func readHeader(r *bufio.Reader, kind byte) (int, error) {
+	line, err := r.ReadSlice('\n')
+	if err != nil {
+		return 0, err
+	}
+	if len(line) < 3 || line[0] != kind {
+		return 0, fmt.Errorf("unexpected reply %q", line)
+	}
+	return strconv.Atoi(string(line[1 : len(line)-2]))
+}

@@ -1,0 +1,112 @@
+// Command bench measures the agent against its limits, in one run: a real
+// redis-server, the agent as a process of its own, and beside it what the same
+// machine does without an agent: os/exec alone, Redis alone, and asynq, a task
+// queue for Go with an in-process handler.
+//
+// It is a module of its own, so that asynq is no dependency of the project.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+func main() {
+	if len(os.Args) == 4 && os.Args[1] == agentRole {
+		if err := runAgent(os.Args[2], os.Args[3]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	rounds := flag.Int("rounds", 3, "how often each case runs; the medians are printed")
+	period := flag.Duration("period", 2*time.Second, "how long each case runs")
+	binary := flag.String("agent", "../../build/agent", "the agent's binary, for external steps")
+	flag.Parse()
+	if err := bench(context.Background(), *rounds, *period, *binary); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// result is what one case came to in one round.
+type result struct {
+	rate     float64       // per second
+	p50, p99 time.Duration // from LPUSH to the final status
+	cpu      time.Duration // of the agent, per task
+	memory   int           // of the agent, resident, KiB
+}
+
+// measurement is a case of the table.
+type measurement struct {
+	name string
+	run  func(ctx context.Context, period time.Duration) (result, error)
+}
+
+func bench(ctx context.Context, rounds int, period time.Duration, binary string) error {
+	binary, err := filepath.Abs(binary)
+	if err != nil {
+		return err
+	}
+	stage, err := newStage(ctx, binary)
+	if err != nil {
+		return err
+	}
+	defer stage.close()
+	cases := stage.cases()
+	results := make([][]result, len(cases))
+	for range rounds {
+		for i, c := range cases {
+			r, err := c.run(ctx, period)
+			if err != nil {
+				return fmt.Errorf("%s: %w", c.name, err)
+			}
+			results[i] = append(results[i], r)
+		}
+	}
+	fmt.Printf("medians of %d rounds of %v each\n\n", rounds, period)
+	fmt.Printf("%-44s %10s %10s %10s %12s %9s\n", "case", "per s", "p50", "p99", "agent CPU", "agent RSS")
+	for i, c := range cases {
+		m := median(results[i])
+		fmt.Printf("%-44s %10.0f %10s %10s %12s %9s\n", c.name, m.rate, show(m.p50), show(m.p99), show(m.cpu), showKiB(m.memory))
+	}
+	return nil
+}
+
+func show(d time.Duration) string {
+	if d == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.3f ms", float64(d)/float64(time.Millisecond))
+}
+
+func showKiB(n int) string {
+	if n == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1024)
+}
+
+func median(rs []result) result {
+	return result{
+		rate:   middle(rs, func(r result) float64 { return r.rate }),
+		p50:    middle(rs, func(r result) time.Duration { return r.p50 }),
+		p99:    middle(rs, func(r result) time.Duration { return r.p99 }),
+		cpu:    middle(rs, func(r result) time.Duration { return r.cpu }),
+		memory: middle(rs, func(r result) int { return r.memory }),
+	}
+}
+
+func middle[T float64 | time.Duration | int](rs []result, of func(result) T) T {
+	values := make([]T, len(rs))
+	for i, r := range rs {
+		values[i] = of(r)
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}

@@ -1,0 +1,9 @@
+package redisq
+
+import "time"
+
+// SetSilence shortens how long a server of events may be silent.
+func (e *Events) SetSilence(d time.Duration) { e.silence = d }
+
+// Waiting is how many events have been received and not handed out.
+func (e *Events) Waiting() int { return len(e.received) }
