@@ -22,11 +22,15 @@ type Node struct {
 
 // Cluster is what the records in Redis say.
 type Cluster struct {
-	Self      int          // id of the node that looks
-	Leader    int          // id of the hub
-	Candidate int          // id of the node that is about to become the hub; 0: none
-	Network   netip.Prefix // the zero Prefix: no cluster has been created yet
-	Nodes     []Node
+	Self      int // id of the node that looks
+	Leader    int // id of the hub
+	Candidate int // id of the node that is about to become the hub; 0: none
+	// Behind are nodes on the other end of links that a switch leaves: to those
+	// who have not turned yet, on the old hub; to the old hub, on those who turn.
+	// They carry what belongs to that node until both ends have let go.
+	Behind  []int
+	Network netip.Prefix // the zero Prefix: no cluster has been created yet
+	Nodes   []Node
 }
 
 // Node returns the record of the node with the given id.

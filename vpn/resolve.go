@@ -85,7 +85,7 @@ func endpointsToResolve(c Cluster) (map[int]Endpoint, []Warning) {
 // isPeer says whether node id is to be a peer of this node, for traffic or in
 // preparation of a switch.
 func (c Cluster) isPeer(id int) bool {
-	return id != c.Self && (c.Self == c.Leader || c.Self == c.Candidate || id == c.Leader || id == c.Candidate)
+	return id != c.Self && (c.Self == c.Leader || c.Self == c.Candidate || id == c.Leader || id == c.Candidate || slices.Contains(c.Behind, id))
 }
 
 // lookupAll looks up the names among endpoints, each once. A failure is kept by

@@ -17,7 +17,8 @@ import (
 // addresses and destinations of all others. While a switch is prepared, the
 // candidate also knows every node, and every worker the candidate, at first
 // without allowed IPs: handshakes are made, no packet takes another way yet. A
-// link that has had its handshake then carries what belongs to its two ends.
+// link that has had its handshake then carries what belongs to its two ends. A
+// hub that has handed over keeps the nodes behind, which have not turned yet.
 //
 // Each bad record is named in a warning and costs only itself:
 //

@@ -75,7 +75,7 @@ func (w *wanter) placeAddresses() {
 
 // carrier returns the node whose link carries packets for node id.
 func (w *wanter) carrier(id int) int {
-	if w.c.Self == w.c.Leader || w.direct(id) {
+	if w.c.Self == w.c.Leader || slices.Contains(w.c.Behind, id) || w.direct(id) {
 		return id
 	}
 	return w.c.Leader

@@ -56,7 +56,7 @@ func (r *Registry) Lookup(name string) (Action, error) {
 	for _, source := range r.sources {
 		found, err := source.Lookup(name)
 		if err != nil {
-			return Action{}, fmt.Errorf("look up %q: %w", name, err)
+			return Action{Name: name}, fmt.Errorf("look up %q: %w", name, err)
 		}
 		action = action.override(found)
 	}

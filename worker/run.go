@@ -143,7 +143,11 @@ func (r *run) reject(invalid *InvalidError) outcome {
 		r.explain(fmt.Errorf("write violations: %w", err))
 		return outcome{code: ExitFailure, status: Aborted}
 	}
-	return outcome{code: invalid.Code, status: ValidationFailed}
+	code := invalid.Code
+	if code == 0 {
+		code = ExitInvalid
+	}
+	return outcome{code: code, status: ValidationFailed}
 }
 
 // explain adds a line to the error text, unless the step has said it itself.

@@ -162,9 +162,10 @@ func (w *Worker) logOutcome(r *run, end outcome) {
 }
 
 // heartbeat tells at every polling interval that the run is alive, until stop
-// is called; then no heartbeat is under way any more.
+// is called; then no heartbeat is under way any more. A cancelled task is alive
+// as long as its step cleans up.
 func (w *Worker) heartbeat(ctx context.Context, r *run) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var beating sync.WaitGroup
 	beating.Go(func() {
 		ticker := time.NewTicker(w.cfg.PollingInterval)

@@ -131,14 +131,18 @@ func (w *Worker) Drain() {
 }
 
 // lockedWriter lets many steps share the agent's stderr, one write at a time.
+// What it writes is a copy: a disk that is full under the log must not fail a
+// step, or leave it with nobody who reads what it prints.
 type lockedWriter struct {
-	mu sync.Mutex
-	w  io.Writer
+	mu  sync.Mutex
+	w   io.Writer
+	err error // of the last write; where it could be told is what does not work
 }
 
-// Write implements [io.Writer].
+// Write implements [io.Writer]; it never fails.
 func (l *lockedWriter) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.w.Write(p)
+	_, l.err = l.w.Write(p)
+	return len(p), nil
 }

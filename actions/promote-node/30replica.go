@@ -3,12 +3,18 @@ package promotenode
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"cluster-agent/internal/cluster"
 	"cluster-agent/worker"
 )
 
-// replica wants the node's Redis among the connected replicas of this one.
+// syncTime is how long the replica may take to catch up. It acknowledges every
+// second; one that is further behind would keep all writes waiting.
+const syncTime = 3 * time.Second
+
+// replica wants the node's Redis among the connected replicas of this one, and
+// in sync.
 func (s steps) replica(ctx context.Context, c *worker.Call) error {
 	var in input
 	if err := c.Decode(&in); err != nil {
@@ -24,7 +30,9 @@ func (s steps) replica(ctx context.Context, c *worker.Call) error {
 		}
 		for _, node := range nodes {
 			if node.ID == in.NodeID {
-				if err := store.HasReplica(ctx, node.Address); err != nil {
+				ctx, cancel := context.WithTimeout(ctx, syncTime)
+				defer cancel()
+				if err := store.ReplicaInSync(ctx, node.Address); err != nil {
 					return refuse(fmt.Errorf("%w: is the node on, and its VPN link up?", err))
 				}
 				return nil

@@ -52,8 +52,8 @@ file DIR/ACTION/STEP is a step, and replaces a compiled-in step of that name.`,
 func runAgent(env *environment, flags agentFlags) error {
 	log := env.logger()
 	settings, err := readSettings(flags, os.Getenv)
-	if err == nil && settings.stateDir != "" {
-		err = os.Chdir(settings.stateDir)
+	if err == nil {
+		err = enter(settings.stateDir)
 	}
 	if err != nil {
 		for line := range strings.Lines(err.Error()) {
@@ -67,6 +67,17 @@ func runAgent(env *environment, flags agentFlags) error {
 		return exitError(exitFailure)
 	}
 	return obeySignals(log, agent)
+}
+
+// enter makes dir the working directory; none named: that of the caller stays.
+func enter(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if err := os.Chdir(dir); err != nil {
+		return fmt.Errorf("AGENT_STATE_DIR=%s: %w", dir, err)
+	}
+	return nil
 }
 
 // agent is a worker with all that keeps it connected.

@@ -96,8 +96,8 @@ func (e *environment) completeActions(command *cobra.Command, args []string, typ
 
 // checkData makes sure that a task's data are JSON before they are sent.
 func checkData(data []byte) error {
-	var any json.RawMessage
-	if err := json.Unmarshal(data, &any); err != nil {
+	var document json.RawMessage
+	if err := json.Unmarshal(data, &document); err != nil {
 		return usageError{fmt.Errorf("--data is not JSON: %w", err)}
 	}
 	return nil

@@ -107,7 +107,7 @@ func runTask(ctx context.Context, env *environment, o runOptions) error {
 			return explainReplica(err)
 		}
 		if o.noWait {
-			_, err := fmt.Fprintln(env.stdout, ticket.ID)
+			_, err = fmt.Fprintln(env.stdout, ticket.ID)
 			return errors.Join(err, ticket.Close())
 		}
 		outcome, err := waitFor(ctx, env, o, client, ticket)
@@ -152,7 +152,7 @@ func waitFor(ctx context.Context, env *environment, o runOptions, client *redisq
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelTime)
 	defer cancel()
-	if err := cancelTask(ctx, client, o.agent, ticket.ID); err != nil {
+	if err = cancelTask(ctx, client, o.agent, ticket.ID); err != nil {
 		return outcome, err
 	}
 	outcome, err = ticket.Wait(ctx, show.update)

@@ -36,13 +36,13 @@ func syslogLevel(level logrus.Level) int {
 		return 4
 	case logrus.InfoLevel:
 		return 6
-	default:
-		return 7
+	case logrus.DebugLevel, logrus.TraceLevel:
 	}
+	return 7
 }
 
 func fields(entry *logrus.Entry) string {
-	var words []string
+	words := make([]string, 0, len(entry.Data))
 	for key, value := range entry.Data {
 		words = append(words, " "+key+"="+oneLine(fmt.Sprint(value)))
 	}

@@ -19,12 +19,14 @@ func (s *Store) HandOver(ctx context.Context, address netip.Addr, timeout time.D
 		return err
 	}
 	// One half of the time is for the replica to catch up, the rest, which Redis
-	// itself does not limit, for its acceptance.
+	// itself does not limit, for its acceptance. A replica acknowledges once a
+	// second, which is what takes the time; WAIT would ask for it at once, but its
+	// question counts as a write that is not acknowledged.
 	err = s.do(ctx, "FAILOVER", "TO", replica.Host, replica.Port, "TIMEOUT", (timeout / 2).Milliseconds())
-	if err != nil {
-		return fmt.Errorf("hand over to %s: %w", address, err)
+	if err == nil {
+		err = s.waitHandOver(ctx, timeout)
 	}
-	if err := s.waitHandOver(ctx, timeout); err != nil {
+	if err != nil {
 		return fmt.Errorf("hand over to %s: %w", address, err)
 	}
 	return nil
@@ -84,7 +86,11 @@ func (s *Store) replicaAt(ctx context.Context, address netip.Addr) (Replica, err
 	if err != nil {
 		return Replica{}, err
 	}
-	for _, replica := range role.Replicas {
+	return role.replicaAt(address)
+}
+
+func (r Role) replicaAt(address netip.Addr) (Replica, error) {
+	for _, replica := range r.Replicas {
 		if replica.Host == address.String() {
 			return replica, nil
 		}
@@ -141,9 +147,32 @@ func (s *Store) Remember(ctx context.Context) error {
 	return nil
 }
 
-// HasReplica fails unless a replica at address is connected to this Redis and
-// receives what is written here.
-func (s *Store) HasReplica(ctx context.Context, address netip.Addr) error {
-	_, err := s.replicaAt(ctx, address)
-	return err
+// maxBehind is how many bytes a replica in sync may be behind: writes wait for
+// what is missing when it is to take over.
+const maxBehind = 1 << 20
+
+// ReplicaInSync waits until the replica at address receives what is written
+// here and is hardly behind. It fails at once if no replica is connected there,
+// and with the lag in bytes if ctx ends before.
+//
+// To be not behind at all is not asked for: a replica acknowledges once a
+// second, and a cluster at work writes more often.
+func (s *Store) ReplicaInSync(ctx context.Context, address netip.Addr) error {
+	for {
+		role, err := s.Role(ctx)
+		if err != nil {
+			return err
+		}
+		replica, err := role.replicaAt(address)
+		if err != nil {
+			return err
+		}
+		behind := role.Offset - replica.Offset
+		if behind <= maxBehind {
+			return nil
+		}
+		if !pause(ctx, retryShort) {
+			return fmt.Errorf("the replica at %s is %d bytes behind: %w", address, behind, ctx.Err())
+		}
+	}
 }

@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // Role is what a Redis says of itself (command ROLE).
 type Role struct {
 	Master   bool
+	Offset   int64     // of a master: bytes written to the replication stream
 	Replicas []Replica // of a master: those connected
 	Source   string    // of a replica: host:port of its master
 	LinkUp   bool      // of a replica: it is connected and in sync
@@ -21,7 +24,7 @@ type Role struct {
 type Replica struct {
 	Host   string
 	Port   int
-	Offset int64
+	Offset int64 // bytes of the replication stream that it has acknowledged
 }
 
 const (
@@ -50,7 +53,11 @@ func parseRole(reply []any) (Role, error) {
 		if !ok {
 			return Role{}, malformed
 		}
-		role := Role{Master: true}
+		offset, err := strconv.ParseInt(fmt.Sprint(reply[1]), 10, 64)
+		if err != nil {
+			return Role{}, malformed
+		}
+		role := Role{Master: true, Offset: offset}
 		for _, item := range list {
 			replica, err := parseReplica(item)
 			if err != nil {
@@ -82,6 +89,42 @@ func parseReplica(item any) (Replica, error) {
 		return Replica{}, fmt.Errorf("unexpected replica in reply to ROLE: %w", err)
 	}
 	return Replica{Host: fmt.Sprint(words[0]), Port: port, Offset: offset}, nil
+}
+
+// maxLag is how long a replica may be silent. It acknowledges every second.
+const maxLag = 3
+
+// Followers are the addresses of the replicas connected to this Redis, which
+// may be a replica itself. One that has been silent for some seconds is gone:
+// the end of its connection got lost.
+func (s *Store) Followers(ctx context.Context) ([]netip.Addr, error) {
+	info, err := s.redis.InfoMap(ctx, "replication").Result()
+	if err != nil {
+		return nil, fmt.Errorf("ask for connected replicas: %w", err)
+	}
+	return parseFollowers(info["Replication"]), nil
+}
+
+// parseFollowers reads the fields slaveN:ip=…,port=…,state=online,… of INFO.
+func parseFollowers(fields map[string]string) []netip.Addr {
+	var followers []netip.Addr
+	for i := range len(fields) {
+		line, found := fields[fmt.Sprintf("slave%d", i)]
+		if !found {
+			continue
+		}
+		about := map[string]string{}
+		for part := range strings.SplitSeq(line, ",") {
+			name, value, _ := strings.Cut(part, "=")
+			about[name] = value
+		}
+		address, err := netip.ParseAddr(about["ip"])
+		lag, lagErr := strconv.Atoi(about["lag"])
+		if err == nil && lagErr == nil && lag <= maxLag {
+			followers = append(followers, address)
+		}
+	}
+	return followers
 }
 
 // WaitRole waits until the role satisfies ready, or ctx ends. A Redis that

@@ -67,8 +67,8 @@ func TestRoleOfRealServers(t *testing.T) {
 	if !role.Master || len(role.Replicas) != 1 || role.Replicas[0].Host != replica.Addr.String() || role.Replicas[0].Port != RedisPort {
 		t.Errorf("role of the master: %+v", role)
 	}
-	must(t, store.HasReplica(t.Context(), replica.Addr))
-	if store.HasReplica(t.Context(), master.Addr) == nil {
+	must(t, store.ReplicaInSync(t.Context(), replica.Addr))
+	if store.ReplicaInSync(t.Context(), master.Addr) == nil {
 		t.Error("the master is a replica of itself")
 	}
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"time"
 
 	"cluster-agent/internal/cluster"
@@ -18,8 +20,10 @@ func (sw *switching) lead(ctx context.Context) error {
 	if err := sw.session.SetLeader(ctx, sw.target.ID, sw.Endpoint); err != nil {
 		return err
 	}
-	// Saved last: the others wait for the turn, not for the disk.
-	err := errors.Join(sw.turn(ctx), sw.session.Remember(ctx), sw.session.Persist(ctx))
+	// A switch that is seen must survive a power cut, but the others wait for the turn, not for the disk.
+	saved := make(chan error, 1)
+	go func() { saved <- sw.session.Persist(ctx) }()
+	err := errors.Join(sw.turn(ctx), <-saved, sw.session.Remember(ctx))
 	if err == nil {
 		sw.Say("node %d leads: its Redis is master, its VPN the hub", sw.target.ID)
 	}
@@ -66,10 +70,50 @@ func (sw *switching) handOver(ctx context.Context) error {
 	if err := sw.session.HandOver(ctx, sw.target.Address, sw.Wait); err != nil {
 		return sw.undo(ctx, err)
 	}
-	err := errors.Join(sw.turn(ctx), sw.session.Remember(ctx))
+	err := errors.Join(sw.letGo(ctx), sw.turn(ctx), sw.session.Remember(ctx))
 	if err == nil {
 		sw.Say("node %d is a worker now and follows node %d", sw.session.self, sw.target.ID)
 	}
+	return err
+}
+
+// letGo stays the hub of those workers that have not turned yet, until the last
+// has, or time is up: only through this node can they hear of the switch.
+func (sw *switching) letGo(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, sw.Wait)
+	defer cancel()
+	last := -1
+	for {
+		followers, err := sw.session.Followers(ctx)
+		if err != nil {
+			return err
+		}
+		if len(followers) == 0 {
+			return nil
+		}
+		if len(followers) != last {
+			last = len(followers)
+			if err := sw.turnAllBut(ctx, followers); err != nil {
+				return err
+			}
+		}
+		if !pause(ctx, prepareInterval) {
+			sw.Say("nodes at %v have not turned to node %d yet", followers, sw.target.ID)
+			return nil
+		}
+	}
+}
+
+// turnAllBut makes the target the leader for this machine, which stays the hub
+// of the nodes at the addresses given.
+func (sw *switching) turnAllBut(ctx context.Context, behind []netip.Addr) error {
+	records := sw.records(sw.target.ID, 0)
+	for _, node := range records.Nodes {
+		if slices.Contains(behind, node.Address) && node.ID != sw.target.ID {
+			records.Behind = append(records.Behind, node.ID)
+		}
+	}
+	_, err := sw.machine.reconcile(ctx, given(records))
 	return err
 }
 
@@ -79,11 +123,33 @@ func (sw *switching) follow(ctx context.Context) error {
 		return err
 	}
 	sw.Say("node %d, this node, follows node %d", sw.session.self, sw.target.ID)
-	vpnErr := sw.turn(ctx)
+	var leaveErr error
+	if sw.Planned {
+		leaveErr = sw.leave(ctx)
+	}
+	turnErr := sw.turn(ctx)
+	if err := sw.session.Follow(ctx, sw.target.Address); err != nil {
+		return errors.Join(leaveErr, turnErr, err)
+	}
+	return errors.Join(leaveErr, turnErr, sw.session.Remember(ctx), sw.awaitReplica(ctx))
+}
+
+// leaveTime is how long the link to the old hub outlives the replication over
+// it. The old hub looks every prepareInterval whether this node has left.
+const leaveTime = 2 * prepareInterval
+
+// leave follows the new leader while the link to the old one is still there:
+// through it the old one learns that this node's Redis has left, and turns in
+// the same moment as this node does.
+func (sw *switching) leave(ctx context.Context) error {
+	records := sw.records(sw.target.ID, 0)
+	records.Behind = []int{sw.before.Leader}
+	_, vpnErr := sw.machine.reconcile(ctx, given(records))
 	if err := sw.session.Follow(ctx, sw.target.Address); err != nil {
 		return errors.Join(vpnErr, err)
 	}
-	return errors.Join(vpnErr, sw.session.Remember(ctx), sw.awaitReplica(ctx))
+	pause(ctx, leaveTime)
+	return vpnErr
 }
 
 // awaitLeader waits until the target leads. When nobody leads, there is nothing
@@ -113,7 +179,11 @@ func (sw *switching) awaitReplica(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, sw.Wait)
 	defer cancel()
 	started := time.Now()
-	sw.Say("waiting for the data of node %d; if it does not lead yet, run switch-leader there", sw.target.ID)
+	if sw.Planned {
+		sw.Say("waiting for the data of node %d", sw.target.ID)
+	} else {
+		sw.Say("waiting for the data of node %d; if it does not lead yet, run switch-leader there", sw.target.ID)
+	}
 	err := sw.session.WaitRole(ctx, func(role cluster.Role) bool { return !role.Master && role.LinkUp })
 	if err == nil {
 		sw.Say("in sync with node %d after %s", sw.target.ID, time.Since(started).Round(time.Millisecond))

@@ -25,7 +25,7 @@ const publicRules = "on nopass resetkeys ~cluster/* ~node/* ~module/* resetchann
 func TestACL(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t,
-		"--user", "admin on >admin ~* &* +@all", "--user", "node/1 on >secret "+nodeRules, "--user", "default "+publicRules)
+		"user admin on >admin ~* &* +@all", "user node/1 on >secret "+nodeRules, "user default "+publicRules)
 	log, hook := newLog()
 	opt := redisq.Options{
 		Agent: "node/1", Server: redisq.Server{Address: server.Address, User: "node/1", Password: "secret", Name: "node/1"},
@@ -94,7 +94,7 @@ func wantNoDenials(t *testing.T, server *redistest.Server) {
 // TestForeignChannel: the rules are really those that are in force.
 func TestForeignChannel(t *testing.T) {
 	t.Parallel()
-	server := redistest.Start(t, "--user", "admin on >admin ~* &* +@all", "--user", "node/1 on >secret "+nodeRules)
+	server := redistest.Start(t, "user admin on >admin ~* &* +@all", "user node/1 on >secret "+nodeRules)
 	client := redisq.Connect(redisq.Server{Address: server.Address, User: "node/1", Password: "secret"}, 1)
 	defer func() { must(t, client.Close()) }()
 	if err := client.Publish(t.Context(), "cluster/event/x", "1").Err(); err == nil || !strings.Contains(err.Error(), "NOPERM") {

@@ -145,7 +145,7 @@ func TestEventsSilence(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	proxy := redistest.NewProxy(t, server)
-	l := listen(t, proxy.Address, 50*time.Millisecond, 500*time.Millisecond)
+	l := listen(t, proxy.Address, 50*time.Millisecond, time.Second)
 	l.wantSubscription(t)
 	proxy.Freeze()
 	l.wantSubscription(t)

@@ -107,7 +107,7 @@ func TestPresenceOnReplica(t *testing.T) {
 	monitor := replica.Monitor(t)
 	run(t, redisq.NewPresence(opt).Run)
 	for range 2 {
-		monitor.Until(isWord("brpop"))
+		monitor.Until(isWord("client")) // it names a new connection after each refusal
 	}
 	replica.Do(t, "replicaof", "no", "one")
 	eventually(t, "the agent is seen", func() bool {

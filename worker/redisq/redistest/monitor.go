@@ -44,7 +44,7 @@ func (s *Server) Monitor(t *testing.T) *Monitor {
 		t.Fatalf("ask for MONITOR: %v", err)
 	}
 	for range strings.Count(login, "\n") + 1 {
-		if answer := m.line(startTime); answer != "+OK" {
+		if answer := m.line(time.Now().Add(startTime)); answer != "+OK" {
 			t.Fatalf("MONITOR answered %q", answer)
 		}
 	}
@@ -52,11 +52,13 @@ func (s *Server) Monitor(t *testing.T) *Monitor {
 }
 
 // Until returns the commands up to the first one that last accepts, included.
+// Commands that the server refuses are not seen.
 func (m *Monitor) Until(last func(Command) bool) []Command {
 	m.t.Helper()
 	var seen []Command
+	deadline := time.Now().Add(startTime)
 	for {
-		command := m.parse(m.line(startTime))
+		command := m.parse(m.line(deadline))
 		seen = append(seen, command)
 		if last(command) {
 			return seen
@@ -64,9 +66,9 @@ func (m *Monitor) Until(last func(Command) bool) []Command {
 	}
 }
 
-func (m *Monitor) line(patience time.Duration) string {
+func (m *Monitor) line(deadline time.Time) string {
 	m.t.Helper()
-	if err := m.connection.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := m.connection.SetReadDeadline(deadline); err != nil {
 		m.t.Fatalf("bound the wait for MONITOR: %v", err)
 	}
 	line, err := m.lines.ReadString('\n')

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,18 +31,19 @@ type Server struct {
 	Address string
 
 	dir     string
-	options []string
+	lines   []string
 	process *exec.Cmd
 	admin   *redis.Client
 }
 
-// Start runs a server until the test ends. Options are words as redis-server
-// takes them, such as "--appendonly", "yes"; without any, nothing is saved.
-func Start(t *testing.T, options ...string) *Server {
+// Start runs a server until the test ends, with more lines in its redis.conf;
+// without any, nothing is saved. A line that begins with "user admin " makes the
+// test itself connect as that user, whose password has to be admin.
+func Start(t *testing.T, lines ...string) *Server {
 	t.Helper()
 	needServer(t)
 	const tries = 10
-	s := &Server{dir: t.TempDir(), options: options}
+	s := &Server{dir: t.TempDir(), lines: lines}
 	t.Cleanup(func() { s.end(t) })
 	var err error
 	for range tries {
@@ -75,12 +77,10 @@ func somePort() int {
 
 // start runs the server and waits until it answers.
 func (s *Server) start(ctx context.Context) error {
-	host, port, err := net.SplitHostPort(s.Address)
-	if err != nil {
-		return fmt.Errorf("split address: %w", err)
+	if err := s.configure(); err != nil {
+		return fmt.Errorf("write redis.conf: %w", err)
 	}
-	words := []string{"--bind", host, "--port", port, "--dir", s.dir, "--save", "", "--logfile", "redis.log", "--repl-diskless-sync-delay", "0"}
-	s.process = exec.CommandContext(context.WithoutCancel(ctx), "redis-server", append(words, s.options...)...)
+	s.process = exec.CommandContext(context.WithoutCancel(ctx), "redis-server", filepath.Join(s.dir, "redis.conf"))
 	// A test that dies, of its time limit for instance, leaves nothing behind.
 	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.process.Start(); err != nil {
@@ -93,10 +93,22 @@ func (s *Server) start(ctx context.Context) error {
 	return nil
 }
 
-// user is who the test itself connects as: admin, if the options define it.
+func (s *Server) configure() error {
+	host, port, err := net.SplitHostPort(s.Address)
+	if err != nil {
+		return err
+	}
+	lines := append([]string{
+		"bind " + host, "port " + port, "dir " + s.dir, "logfile redis.log", `save ""`,
+		"repl-diskless-sync-delay 0", "shutdown-timeout 0",
+	}, s.lines...)
+	return os.WriteFile(filepath.Join(s.dir, "redis.conf"), []byte(strings.Join(lines, "\n")+"\n"), 0o600)
+}
+
+// user is who the test itself connects as: admin, if a line defines it.
 func (s *Server) user() string {
-	for _, word := range s.options {
-		if strings.HasPrefix(word, "admin ") {
+	for _, line := range s.lines {
+		if strings.HasPrefix(line, "user admin ") {
 			return "admin"
 		}
 	}

@@ -1,0 +1,303 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"cluster-agent/internal/redistest"
+	"cluster-agent/worker"
+)
+
+// module is the agent that most of these tests talk to.
+const module = "module/t1"
+
+// cleanUp is a step that says on the progress channel when it can be told to
+// end, and then cleans up.
+const cleanUp = `trap 'echo cleaned up >&2; exit 3' TERM
+sleep 60 &
+echo set-progress 50 >&3
+wait`
+
+// progress hands out what is published on a task's progress.
+type progress <-chan *redis.Message
+
+// watch begins to read the progress of all tasks.
+func (m *machine) watch() progress {
+	m.t.Helper()
+	pubsub := m.redis.Client().PSubscribe(m.t.Context(), "progress/*")
+	_, err := pubsub.Receive(m.t.Context())
+	must(m.t, err)
+	m.t.Cleanup(func() { must(m.t, pubsub.Close()) })
+	return pubsub.Channel()
+}
+
+// await waits for a message with this text.
+func (p progress) await(t *testing.T, text string) {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case message := <-p:
+			if strings.Contains(message.Payload, text) {
+				return
+			}
+		case <-timeout:
+			t.Fatalf("no task has told %s", text)
+		}
+	}
+}
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.agent(module, steps(t, map[string]string{
+		"echo":    "cat",
+		"hello":   "echo hello",
+		"fail":    "echo why >&2; echo '{ \"a\" : 1 }'; exit 7",
+		"invalid": "echo set-status validation-failed >&3; echo '[]'; exit 3",
+		"half":    "echo set-progress 50 >&3",
+		"env":     `echo "$AGENT_TASK_ACTION $AGENT_TASK_USER"`,
+	}))
+	for _, c := range []struct {
+		name, stdin string
+		argv        []string
+		want        said
+	}{
+		{"no data", "", []string{module + "/echo"}, said{0, "null\n", ""}},
+		{"data", "", []string{module + "/echo", "--data", `{ "b": [1.50, "x"] }`}, said{0, `{"b":[1.50,"x"]}` + "\n", ""}},
+		{"data of stdin", ` {"c": null}` + "\n", []string{module + "/echo", "--data", "-"}, said{0, `{"c":null}` + "\n", ""}},
+		{"agent as a flag", "", []string{"echo", "-a", module, "--data=1"}, said{0, "1\n", ""}},
+		{"agent as a long flag", "", []string{"--agent=" + module, "echo"}, said{0, "null\n", ""}},
+		{"no JSON", "", []string{module + "/hello"}, said{0, `"hello\n"` + "\n", ""}},
+		{"raw", "", []string{module + "/hello", "--raw"}, said{0, "hello\n", ""}},
+		{"exit code", "", []string{module + "/fail"}, said{7, `{"a":1}` + "\n", "why\n"}},
+		{"raw with an exit code", "", []string{module + "/fail", "--raw"}, said{7, "{ \"a\" : 1 }\n", "why\n"}},
+		{"validation failed", "", []string{module + "/invalid"}, said{3, "[]\n", ""}},
+		{"no such action", "", []string{module + "/bogus"}, said{worker.ExitUndefined, "", "Action bogus is not defined\n"}},
+		{"verbose", "", []string{module + "/half", "--verbose"}, said{0, "", "completed, exit code 0\n"}},
+		{"who asks", "", []string{module + "/env"}, said{0, `"env cluster\n"` + "\n", ""}},
+		{"unchecked", "", []string{module + "/echo", "--check-idle-time", "0"}, said{0, "null\n", ""}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			got := call(m.root, c.stdin, append([]string{"api-cli", "run"}, c.argv...)...)
+			got.want(t, c.want.code, c.want.stdout, c.want.stderr)
+			if c.want.stderr == "" && got.stderr != "" {
+				t.Errorf("stderr %q", got.stderr)
+			}
+		})
+	}
+}
+
+func TestRunVerbose(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.agent(module, steps(t, map[string]string{"half": "echo set-progress 50 >&3"}))
+	got := call(m.root, "", "api-cli", "run", module+"/half", "--verbose")
+	if want := "pending 0%\nrunning 0%\nrunning 50%\nrunning 100%\ncompleted 100%\ncompleted, exit code 0\n"; got.stderr != want {
+		t.Errorf("stderr %q, want %q", got.stderr, want)
+	}
+}
+
+// TestRunOfTheClusterAgent: the compiled-in actions are there, and their codes
+// come through.
+func TestRunOfTheClusterAgent(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.agent("cluster", steps(t, map[string]string{"of-a-directory": "true"}))
+	call(m.root, "", "api-cli", "run", "of-a-directory").want(t, 0, "", "")
+	got := call(m.root, "", "api-cli", "run", "create-cluster", "--data", `{"network":"10.5.4.1/24","endpoint":"h:1"}`)
+	got.want(t, 3, `[{"field":"network","parameter":"network","value":"10.5.4.1/24","error":"not_a_valid_ipv4_network"}]`+"\n", "did you mean 10.5.4.0/24?")
+	call(m.root, "", "api-cli", "run", "create-cluster", "--data", `{}`).
+		want(t, worker.ExitInvalid, "[{\"parameter\":\"(root)\",\"error\":\"(root)_required\",\"value\":{},\"field\":\"(root)\"},"+
+			"{\"parameter\":\"(root)\",\"error\":\"(root)_required\",\"value\":{},\"field\":\"(root)\"}]\n", "Validation errors: ")
+}
+
+func TestNoWait(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.agent(module, steps(t, map[string]string{"hello": "echo hello"}))
+	watch := m.watch()
+	got := call(m.root, "", "api-cli", "run", module+"/hello", "--nowait")
+	id := strings.TrimSpace(got.stdout)
+	got.want(t, 0, id+"\n", "")
+	watch.await(t, "completed")
+	if output := m.redis.Client().Get(t.Context(), "task/"+module+"/"+id+"/output").Val(); output != "hello\n" {
+		t.Errorf("output of task %q: %q", id, output)
+	}
+}
+
+func TestNoLiveAgent(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	started := time.Now()
+	for agent, argv := range map[string][]string{
+		"cluster": {"add-node"}, "node/2": {"node/2/list-actions"}, module: {"list-actions", "-a", module},
+	} {
+		call(m.root, "", append([]string{"api-cli", "run"}, argv...)...).
+			want(t, exitFailure, "", "agent "+agent+" is not connected")
+		if m.redis.Client().Exists(t.Context(), agent+"/tasks").Val() != 0 {
+			t.Errorf("a task waits for agent %s", agent)
+		}
+	}
+	if took := time.Since(started); took > 5*time.Second {
+		t.Errorf("took %s", took)
+	}
+	call(m.root, "", "api-cli", "list-actions").want(t, 0, "", "")
+	m.redis.Kill()
+	call(m.root, "", "api-cli", "run", "add-node").want(t, exitFailure, "", "refused")
+}
+
+// TestRunOnAWorker: tasks are given on the leader, and that is what is said.
+func TestRunOnAWorker(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.redis.Follow(redistest.Start(t))
+	got := call(m.root, "", "api-cli", "run", "add-node", "--check-idle-time", "0")
+	got.want(t, exitFailure, "", "this node is a worker, tasks are given on the leader (cluster-leader in /etc/hosts)")
+}
+
+func TestListActions(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.agent("cluster", steps(t, map[string]string{"of-a-directory": "true"}))
+	m.agent(module, steps(t, map[string]string{"hello": "true", "bye": "true"}))
+	ofModule := []string{module + "/bye", module + "/cancel-task", module + "/hello", module + "/list-actions"}
+	ofCluster := []string{"add-node", "cancel-task", "create-cluster", "join-node", "list-actions", "of-a-directory", "promote-node"}
+	all := slices.Sorted(slices.Values(append(append([]string(nil), ofCluster...), ofModule...)))
+	list := func(names []string) string { return strings.Join(names, "\n") + "\n" }
+	call(m.root, "", "api-cli", "list-actions").want(t, 0, list(all), "")
+	call(m.root, "", "api-cli", "list-actions", "module/").want(t, 0, list(ofModule), "")
+	call(m.root, "", "api-cli", "list-actions", "no").want(t, 0, "", "")
+
+	// Shell completion asks for the same.
+	got := call(m.root, "", "api-cli", "__complete", "run", "c")
+	got.want(t, 0, "cancel-task\ncreate-cluster\n:4\n", "")
+	got = call(m.root, "", "api-cli", "__complete", "run", "add-node", "")
+	got.want(t, 0, ":4\n", "")
+}
+
+func TestCompletionWithoutRedis(t *testing.T) {
+	t.Parallel()
+	got := call(t.TempDir(), "", "api-cli", "__complete", "run", "")
+	got.want(t, 0, ":1\n", "") // an error, without a word on the terminal that is being typed on
+}
+
+// TestCtrlC cancels the task, and waits for what it comes to.
+func TestCtrlC(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.agent(module, steps(t, map[string]string{"slow": cleanUp}))
+	watch := m.watch()
+	cli := start(t, m.root, nil, "api-cli", "run", module+"/slow")
+	watch.await(t, `"progress":50`)
+	cli.signal(syscall.SIGINT)
+	cli.said().want(t, 3, "", "cleaned up\n")
+}
+
+// TestCtrlCTwice: who does not want to wait for the end need not.
+func TestCtrlCTwice(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	busy := filepath.Join(t.TempDir(), "busy")
+	must(t, os.WriteFile(busy, nil, 0o600))
+	m.agent(module, steps(t, map[string]string{
+		"stubborn": fmt.Sprintf("trap '' TERM\necho set-progress 50 >&3\nwhile [ -e %s ]; do sleep 0.1; done", busy),
+	}))
+	watch := m.watch()
+	cli := start(t, m.root, nil, "api-cli", "run", module+"/stubborn")
+	watch.await(t, `"progress":50`)
+	cli.signal(syscall.SIGINT)
+	watch.await(t, "completed") // the task that cancels the other
+	cli.signal(syscall.SIGINT)
+	if status := cli.wait(); !status.Signaled() || status.Signal() != syscall.SIGINT {
+		t.Errorf("status %v: %s", status, cli.log)
+	}
+	must(t, os.Remove(busy))
+	watch.await(t, "completed")
+}
+
+// TestAgentStopsDuringRun: the client gets its answer.
+func TestAgentStopsDuringRun(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	agent := m.agent(module, steps(t, map[string]string{"slow": cleanUp}))
+	watch := m.watch()
+	cli := start(t, m.root, nil, "api-cli", "run", module+"/slow")
+	watch.await(t, `"progress":50`)
+	agent.signal(syscall.SIGTERM)
+	cli.said().want(t, worker.ExitStopped, "", "cleaned up\n")
+}
+
+// TestRunSurvivesTheCallersContext: a call within a program ends with its context.
+func TestRunEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	env := &environment{root: m.root}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := runTask(ctx, env, runOptions{agent: "cluster", action: "a", data: "null", idleTime: 8}); err == nil {
+		t.Error("a task was given")
+	}
+	if m.redis.Client().Exists(t.Context(), "cluster/tasks").Val() != 0 {
+		t.Error("a task waits")
+	}
+}
+
+// TestJournalOfAnAgent: the lines that operators look for, each with its level.
+func TestJournalOfAnAgent(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	agent := m.agent(module, steps(t, map[string]string{"hello": "true", "fail": "echo a word of the step >&2; exit 7"}))
+	ok := taskID(t, m, "hello")
+	bad := taskID(t, m, "fail")
+	agent.log.await(t, `"aborted" (7)`)
+	for _, want := range []string{
+		fmt.Sprintf("<6>task/%s/%s: hello/10step is starting", module, ok),
+		fmt.Sprintf(`<6>task/%s/%s: action "hello" status is "completed" (0) at step 10step`, module, ok),
+		fmt.Sprintf(`<3>task/%s/%s: action "fail" status is "aborted" (7) at step 10step`, module, bad),
+		"a word of the step",
+	} {
+		if !slices.Contains(agent.log.lines(want), want) {
+			t.Errorf("no line %q in\n%s", want, agent.log)
+		}
+	}
+	if strings.Contains(agent.log.String(), redistest.Password) {
+		t.Errorf("the password is in the log:\n%s", agent.log)
+	}
+}
+
+// taskID gives a task, waits for it, and returns its id.
+func taskID(t *testing.T, m *machine, action string) string {
+	t.Helper()
+	watch := m.watch()
+	got := call(m.root, "", "api-cli", "run", module+"/"+action, "--nowait")
+	got.want(t, 0, got.stdout, "")
+	watch.await(t, "progress")
+	return strings.TrimSpace(got.stdout)
+}
+
+// TestDataIsJSON: whatever JSON is, is sent as it is.
+func TestDataIsJSON(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{`null`, `1`, `"a"`, `[]`, ` {"a":1} `, "\n{}\n"} {
+		if err := checkData([]byte(text)); err != nil || !json.Valid([]byte(text)) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	for _, text := range []string{"", " ", "{", "nul", "{'a':1}", "1 2", "\x00"} {
+		if err := checkData([]byte(text)); err == nil {
+			t.Errorf("%q is JSON", text)
+		}
+	}
+}

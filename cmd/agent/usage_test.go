@@ -1,0 +1,210 @@
+package main
+
+import (
+	"encoding/json"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"cluster-agent/internal/redistest"
+)
+
+// allCommands lists how each command is called: as a subcommand of agent and,
+// where it has a name of its own, by that.
+func allCommands() [][]string {
+	calls := [][]string{{"agent"}}
+	var walk func(call []string, command *cobra.Command)
+	walk = func(call []string, command *cobra.Command) {
+		for _, child := range command.Commands() {
+			deeper := append(append([]string(nil), call...), child.Name())
+			calls = append(calls, deeper)
+			walk(deeper, child)
+		}
+	}
+	env := &environment{root: "/"}
+	walk([]string{"agent"}, commandNamed("agent", env))
+	for _, own := range subcommands(env) {
+		calls = append(calls, []string{own.Name()})
+		walk([]string{own.Name()}, own)
+	}
+	return calls
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	calls := allCommands()
+	if len(calls) < 15 {
+		t.Errorf("only %d calls: %v", len(calls), calls)
+	}
+	for _, argv := range calls {
+		got := call(t.TempDir(), "", append(argv, "--help")...)
+		name := strings.Join(argv, " ")
+		if got.code != 0 || got.stderr != "" || !strings.Contains(got.stdout, "Usage:\n  "+argv[0]) {
+			t.Errorf("%s --help: %+v", name, got)
+		}
+		_, examples, found := strings.Cut(got.stdout, "\nExamples:\n")
+		last := argv[len(argv)-1]
+		if first, _, _ := strings.Cut(examples, "\n\n"); !found || !strings.Contains(first, last) {
+			t.Errorf("%s --help has no example of %s:\n%s", name, last, got.stdout)
+		}
+	}
+}
+
+func TestWrongCalls(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		argv []string
+		want string // of the clear line
+	}{
+		{[]string{"agent", "--bogus"}, "unknown flag: --bogus"},
+		{[]string{"agent", "--agentid"}, "flag needs an argument: --agentid"},
+		{[]string{"agent", "bogus"}, `unknown command "bogus"`},
+		{[]string{"agent", "setup-node", "--bogus"}, "unknown flag: --bogus"},
+		{[]string{"agent", "setup-node", "now"}, `unknown command "now"`},
+		{[]string{"agent", "join-request", "--endpoint"}, "flag needs an argument"},
+		{[]string{"agent", "version", "-x"}, "unknown shorthand flag"},
+		{[]string{"api-cli"}, "run or list-actions"},
+		{[]string{"api-cli", "bogus"}, `unknown command "bogus"`},
+		{[]string{"agent", "api-cli"}, "run or list-actions"},
+		{[]string{"api-cli", "--bogus"}, "unknown flag"},
+		{[]string{"api-cli", "run"}, "accepts 1 arg(s), received 0"},
+		{[]string{"api-cli", "run", "a", "b"}, "accepts 1 arg(s), received 2"},
+		{[]string{"api-cli", "run", "--bogus", "a"}, "unknown flag: --bogus"},
+		{[]string{"api-cli", "run", "a", "--check-idle-time", "soon"}, "invalid argument"},
+		{[]string{"api-cli", "run", "a", "--data", "{"}, "--data is not JSON: unexpected end of JSON input"},
+		{[]string{"api-cli", "run", "a", "--data="}, "--data is not JSON"},
+		{[]string{"api-cli", "run", "a", "--data", "{} {}"}, "--data is not JSON"},
+		{[]string{"api-cli", "run", "node/2/"}, "the action's name is missing"},
+		{[]string{"api-cli", "run", ""}, "the action's name is missing"},
+		{[]string{"api-cli", "run", "node/2/a", "--agent", "node/3"}, "named twice"},
+		{[]string{"api-cli", "list-actions", "a", "b"}, "at most 1 arg"},
+		{[]string{"switch-leader"}, "--node N is missing"},
+		{[]string{"switch-leader", "--node", "0"}, "--node N is missing"},
+		{[]string{"switch-leader", "--node", "three"}, "invalid argument"},
+		{[]string{"switch-leader", "3"}, "unknown command"},
+		{[]string{"switch-leader", "--node", "3", "--wait", "10"}, "missing unit"},
+		{[]string{"apply-vpn-routes", "--bogus"}, "unknown flag: --bogus"},
+		{[]string{"apply-vpn-routes", "now"}, "unknown command"},
+	} {
+		got := call(t.TempDir(), "", c.argv...)
+		if got.code != exitUsage || got.stdout != "" || !strings.Contains(got.stderr, c.want) {
+			t.Errorf("%v: %+v, want exit code 2 and %q", c.argv, got, c.want)
+		}
+		if lines := strings.Split(strings.TrimSpace(got.stderr), "\n"); len(lines) != 2 || !strings.HasPrefix(lines[0], "Error: ") || !strings.Contains(lines[1], "--help") {
+			t.Errorf("%v says:\n%s", c.argv, got.stderr)
+		}
+	}
+}
+
+// TestWrongDataFromStdin: what comes through a pipe is checked, too.
+func TestWrongDataFromStdin(t *testing.T) {
+	t.Parallel()
+	call(t.TempDir(), `{"a":`, "api-cli", "run", "a", "--data", "-").want(t, exitUsage, "", "--data is not JSON")
+}
+
+// TestNames: the name by which the binary is called tells what it is.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	for argv0, want := range map[string]string{
+		"/usr/local/bin/api-cli": "api-cli", "./switch-leader": "switch-leader",
+		"apply-vpn-routes": "apply-vpn-routes", "agent": "agent", "/opt/another-name": "agent",
+	} {
+		got := call(t.TempDir(), "", argv0, "--help")
+		if got.code != 0 || !strings.Contains(got.stdout, "Usage:\n  "+want+" ") {
+			t.Errorf("%s: %+v", argv0, got)
+		}
+	}
+	for _, argv := range [][]string{{"wireguard-go", "--bogus"}, {"agent", "wireguard-go", "--bogus"}} {
+		if got := call(t.TempDir(), "", argv...); got.code == 0 || got.stderr == "" {
+			t.Errorf("%v: %+v", argv, got)
+		}
+	}
+}
+
+func TestCompletionScripts(t *testing.T) {
+	t.Parallel()
+	for _, program := range []string{"agent", "api-cli"} {
+		for _, shell := range []string{"bash", "zsh", "fish"} {
+			got := call(t.TempDir(), "", program, "completion", shell)
+			if got.code != 0 || len(got.stdout) < 1000 || !strings.Contains(got.stdout, program) {
+				t.Errorf("%s completion %s: exit code %d, %d bytes\n%s", program, shell, got.code, len(got.stdout), got.stderr)
+			}
+			checkSyntax(t, shell, got.stdout)
+		}
+	}
+}
+
+// checkSyntax lets the shell read its script, where there is one.
+func checkSyntax(t *testing.T, shell, script string) {
+	t.Helper()
+	path, err := exec.LookPath(shell)
+	if err != nil {
+		return
+	}
+	cmd := exec.CommandContext(t.Context(), path, "-n")
+	cmd.Stdin = strings.NewReader(script)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%s -n: %v\n%s", shell, err, out)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	got := call(t.TempDir(), "", "agent", "version")
+	if got.code != 0 || !strings.HasPrefix(got.stdout, "agent "+softwareVersion) || strings.Count(got.stdout, "\n") != 1 {
+		t.Errorf("%+v", got)
+	}
+	for variable, want := range map[string]string{"": softwareVersion, "3.2.1": "3.2.1"} {
+		if got := coreVersion(func(string) string { return variable }); got != want {
+			t.Errorf("core version %q, want %q", got, want)
+		}
+	}
+}
+
+// TestUnpreparedMachine: every command says what is missing, and where.
+func TestUnpreparedMachine(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	state := filepath.Join(root, "var/lib/nethserver")
+	call(root, "", "api-cli", "run", "a").want(t, exitFailure, "", state+"/cluster/state/agent.env")
+	call(root, "", "api-cli", "list-actions").want(t, exitFailure, "", "is this root, on a prepared node?")
+	call(root, "", "switch-leader", "--node", "3").want(t, exitFailure, "", state+"/node/state/environment")
+	call(root, "", "apply-vpn-routes").want(t, exitNotApplied, "", state+"/node/state/environment")
+	call(root, "", "agent", "join-request").want(t, exitFailure, "", root)
+}
+
+func TestJoinRequest(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	got := call(m.root, "", "agent", "join-request", "--endpoint", "node2.example.com:55820")
+	var request map[string]string
+	must(t, json.Unmarshal([]byte(got.stdout), &request))
+	key, err := m.files.Keys()
+	must(t, err)
+	if got.code != 0 || len(request) != 3 || request["endpoint"] != "node2.example.com:55820" ||
+		request["public_key"] != key.PublicKey().String() || request["node_pwh"] != redistest.PasswordHash() {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestCommandsOfANode on a node that is in no cluster, or in one with a leader
+// that cannot be switched to.
+func TestCommandsOfANode(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	call(m.root, "", "apply-vpn-routes").want(t, 0, "", "")
+	call(m.root, "", "switch-leader", "--node", "3").want(t, exitFailure, "", "run create-cluster first")
+	client := m.redis.Client()
+	must(t, client.Set(t.Context(), "cluster/network", "10.5.4.0/24", 0).Err())
+	must(t, client.HSet(t.Context(), "cluster/environment", "NODE_ID", 1).Err())
+	call(m.root, "", "switch-leader", "--node", "3").want(t, exitFailure, "", "Error: switch to node 3 as leader: no such node")
+	must(t, client.HSet(t.Context(), "node/3/vpn", "ip_address", "10.5.4.3", "endpoint", "").Err())
+	call(m.root, "", "switch-leader", "--node", "3").want(t, exitFailure, "", "--endpoint HOST:PORT")
+	call(m.root, "", "switch-leader", "--node=3", "--endpoint=node3").want(t, exitFailure, "", "missing port")
+	m.redis.Kill()
+	call(m.root, "", "switch-leader", "--node", "3").want(t, exitFailure, "", "refused")
+	call(m.root, "", "apply-vpn-routes").want(t, exitNotApplied, "", "refused")
+}
