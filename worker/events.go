@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // takeEvents runs the handlers of events until receiving ends; then it waits
@@ -29,16 +30,34 @@ func (w *Worker) takeEvents(ctx, receiving context.Context) {
 		if len(handler.Steps) == 0 {
 			continue
 		}
-		select {
-		case slots <- struct{}{}:
-			handlers.Go(func() {
-				defer func() { <-slots }()
-				w.handleEvent(ctx, event, handler)
-			})
-		default:
-			w.cfg.Log.Errorf("Agent is busy. Event %s rejected!", event.Channel())
+		if !w.slot(ctx, slots, event) {
+			continue
 		}
+		handlers.Go(func() {
+			defer func() { <-slots }()
+			w.handleEvent(ctx, event, handler)
+		})
 	}
+}
+
+// slot takes a slot for an event's handler. If none is free it waits a moment
+// for one: an event that is rejected is lost.
+func (w *Worker) slot(ctx context.Context, slots chan<- struct{}, event Event) bool {
+	select {
+	case slots <- struct{}{}:
+		return true
+	default:
+	}
+	timer := time.NewTimer(w.cfg.OverloadWait)
+	defer timer.Stop()
+	select {
+	case slots <- struct{}{}:
+		return true
+	case <-timer.C:
+		w.cfg.Log.Errorf("Agent is busy. Event %s rejected!", event.Channel())
+	case <-ctx.Done():
+	}
+	return false
 }
 
 // handleEvent runs a handler. Its outcome is only logged, and not even that
@@ -51,6 +70,12 @@ func (w *Worker) handleEvent(ctx context.Context, event Event, handler Action) {
 	r.call = Call{
 		event: &event, input: event.Payload, stdout: w.stderr, stderr: w.stderr,
 		control: r.tracker, log: w.cfg.Log.WithField("event", event.Channel()),
+	}
+	r.tell = func(line string) error {
+		if ctx.Err() == nil {
+			w.cfg.Log.Errorf("%s: %s", r.subject, line)
+		}
+		return nil
 	}
 	end := r.steps(ctx)
 	if ctx.Err() != nil {

@@ -26,6 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type engine struct {
 	*workertest.Memory
 	t      *testing.T
+	cfg    worker.Config
 	worker *worker.Worker
 	events *workertest.Events
 	log    *test.Hook
@@ -67,6 +68,7 @@ func prepare(t *testing.T, actions []worker.Action, adjust ...func(*worker.Confi
 	for _, change := range adjust {
 		change(&cfg)
 	}
+	e.cfg = cfg
 	e.worker, err = worker.New(cfg)
 	must(t, err)
 	return e

@@ -25,6 +25,7 @@ type run struct {
 	action  Action
 	call    Call
 	tracker *tracker
+	tell    func(line string) error // says what the engine has to say to whom it concerns
 	log     *logrus.Entry
 }
 
@@ -70,8 +71,7 @@ func (r *run) step(ctx context.Context, i int, step Step) outcome {
 	r.tracker.start(i)
 	err := r.guarded(ctx, step)
 	if isSkip(err) {
-		r.log.Warnf("%s: Action %s skipped step %s: %v", r.subject, r.action.Name, step.Name, err)
-		r.explain(fmt.Errorf("Action %s skipped step %s: %w", r.action.Name, step.Name, err))
+		r.skipped(step, err)
 		err = nil
 	}
 	end := r.judge(ctx, err)
@@ -80,6 +80,16 @@ func (r *run) step(ctx context.Context, i int, step Step) outcome {
 		r.tracker.done()
 	}
 	return end
+}
+
+// skipped tells of a step that did not run: in the log, and in the error text of
+// a task.
+func (r *run) skipped(step Step, why error) {
+	what := fmt.Sprintf("Action %s skipped step %s: %v", r.action.Name, step.Name, why)
+	r.log.Warnf("%s: %s", r.subject, what)
+	if r.call.task != nil {
+		r.explain(errors.New(what))
+	}
 }
 
 // guarded runs a step; a panic in it is an error of this task, not of the agent.
@@ -150,13 +160,13 @@ func (r *run) reject(invalid *InvalidError) outcome {
 	return outcome{code: code, status: ValidationFailed}
 }
 
-// explain adds a line to the error text, unless the step has said it itself.
+// explain tells what went wrong, unless the step has said it itself.
 func (r *run) explain(err error) {
 	var exit *ExitError
 	if errors.As(err, &exit) && exit.Err == nil {
 		return
 	}
-	if werr := r.call.Printf("%v", err); werr != nil {
-		r.log.Errorf("%s: %v", r.subject, werr)
+	if terr := r.tell(err.Error()); terr != nil {
+		r.log.Errorf("%s: %v", r.subject, terr)
 	}
 }

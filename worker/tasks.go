@@ -112,6 +112,7 @@ func (w *Worker) runAction(ctx context.Context, task Task) Result {
 		task: &task, input: task.Input(), stdout: output, stderr: io.MultiWriter(errput, w.stderr),
 		control: r.tracker, log: w.cfg.Log.WithFields(logrus.Fields{"task": task.ID, "action": task.Action}),
 	}
+	r.tell = func(line string) error { return r.call.Printf("%s", line) }
 	var end outcome
 	if err != nil {
 		r.explain(err)

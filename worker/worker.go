@@ -46,6 +46,7 @@ type Tuning struct {
 	PollingInterval time.Duration // heartbeat period; 5 s
 	MaxConcurrency  int           // tasks, and separately events, running at once; 32
 	OutputLimit     int           // bytes kept of each output stream of a task; 16 MiB
+	OverloadWait    time.Duration // how long an event over the limit waits before it is rejected; 500 ms
 	StopGrace       time.Duration // how long results may still be stored once the worker was stopped; 700 ms
 }
 
@@ -53,6 +54,7 @@ const (
 	defaultPollingInterval = 5 * time.Second
 	defaultMaxConcurrency  = 32
 	defaultOutputLimit     = 16 << 20
+	defaultOverloadWait    = 500 * time.Millisecond
 	// A stopped agent has to be gone within a second (protocol, section 6).
 	defaultStopGrace = 700 * time.Millisecond
 )
@@ -85,12 +87,13 @@ func (c *Config) complete() error {
 	if c.AgentID == "" || c.Actions == nil || c.Queue == nil || c.Board == nil || c.Log == nil {
 		return errors.New("agent id, actions, queue, board and log are required")
 	}
-	if c.MaxConcurrency < 0 || c.PollingInterval < 0 || c.OutputLimit < 0 || c.StopGrace < 0 {
+	if c.MaxConcurrency < 0 || c.PollingInterval < 0 || c.OutputLimit < 0 || c.StopGrace < 0 || c.OverloadWait < 0 {
 		return errors.New("negative limits make no sense")
 	}
 	setDefault(&c.PollingInterval, defaultPollingInterval)
 	setDefault(&c.MaxConcurrency, defaultMaxConcurrency)
 	setDefault(&c.OutputLimit, defaultOutputLimit)
+	setDefault(&c.OverloadWait, defaultOverloadWait)
 	setDefault(&c.StopGrace, defaultStopGrace)
 	if c.Stderr == nil {
 		c.Stderr = io.Discard

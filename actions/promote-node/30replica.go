@@ -30,9 +30,9 @@ func (s steps) replica(ctx context.Context, c *worker.Call) error {
 		}
 		for _, node := range nodes {
 			if node.ID == in.NodeID {
-				ctx, cancel := context.WithTimeout(ctx, syncTime)
+				catching, cancel := context.WithTimeout(ctx, syncTime)
 				defer cancel()
-				if err := store.ReplicaInSync(ctx, node.Address); err != nil {
+				if err := store.ReplicaInSync(catching, node.Address); err != nil {
 					return refuse(fmt.Errorf("%w: is the node on, and its VPN link up?", err))
 				}
 				return nil

@@ -80,8 +80,11 @@ func start(t *testing.T, root string, variables []string, argv ...string) *proce
 	p := &process{t: t, log: newRecord(), ended: make(chan struct{})}
 	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), "/proc/self/exe")
 	p.cmd.Args = argv
-	// The race detector would sleep for a second before the process ends.
-	p.cmd.Env = append([]string{rootVariable + "=" + root, "PATH=" + os.Getenv("PATH"), "GORACE=halt_on_error=1 atexit_sleep_ms=0"}, variables...)
+	p.cmd.Env = append([]string{
+		rootVariable + "=" + root, "PATH=" + os.Getenv("PATH"),
+		"GORACE=halt_on_error=1 atexit_sleep_ms=0", // it would sleep for a second before the process ends
+		"GOCOVERDIR=" + t.TempDir(),                // without it, go test -cover says so in the log
+	}, variables...)
 	p.cmd.Dir = t.TempDir()
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -21,7 +21,7 @@ func TestParseRole(t *testing.T) {
 		{
 			"master with replicas", list("master", int64(99), list(
 				list("10.5.4.2", "6379", "98"), list("10.5.4.3", "6380", "-1"))),
-			Role{Master: true, Replicas: []Replica{{"10.5.4.2", 6379, 98}, {"10.5.4.3", 6380, -1}}},
+			Role{Master: true, Offset: 99, Replicas: []Replica{{"10.5.4.2", 6379, 98}, {"10.5.4.3", 6380, -1}}},
 		},
 		{"replica", list("slave", "10.5.4.1", int64(6379), "connected", int64(99)), Role{Source: "10.5.4.1:6379", LinkUp: true}},
 		{"replica of an IPv6 address", list("slave", "fd00::1", int64(6379), "sync", int64(0)), Role{Source: "[fd00::1]:6379"}},
@@ -42,6 +42,7 @@ func TestParseRoleMalformed(t *testing.T) {
 		list("master"),
 		list("master", int64(0)),
 		list("master", int64(0), "no list"),
+		list("master", "no number", list()),
 		list("master", int64(0), list("no list")),
 		list("master", int64(0), list(list("10.5.4.2", "6379"))),
 		list("master", int64(0), list(list("10.5.4.2", "port", "0"))),

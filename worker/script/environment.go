@@ -29,7 +29,7 @@ func parseEnvironment(content string) []Variable {
 	var variables []Variable
 	for line := range strings.Lines(content) {
 		name, value, found := strings.Cut(strings.TrimRight(line, "\r\n"), "=")
-		if !found || name == "" || strings.ContainsAny(name, "# \t") || strings.ContainsRune(value, 0) {
+		if !found || name == "" || strings.ContainsAny(name, "# \t\x00") || strings.ContainsRune(value, 0) {
 			continue
 		}
 		variables = append(variables, Variable{Name: name, Value: value})

@@ -4,16 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
+	"slices"
 	"syscall"
 	"time"
 
 	"cluster-agent/worker"
 )
 
-// drainTime is how long a step's descriptors may stay open, in the hands of a
-// background process, after the step itself has exited.
-const drainTime = 5 * time.Second
+// defaultDrainTime is what the protocol gives a background process.
+const defaultDrainTime = 5 * time.Second
 
 // exitExec is the exit code for a step that the system had no means to start.
 const exitExec = 9
@@ -22,6 +23,9 @@ const exitExec = 9
 type Runner struct {
 	Environ     []string // the agent's own environment
 	Environment string   // path of the file whose variables steps get, read anew before each
+	// DrainTime is how long a step's descriptors may stay open, in the hands of
+	// a background process, after the step itself has exited; 0 means 5 s.
+	DrainTime time.Duration
 }
 
 // step makes the function of the step at path.
@@ -31,7 +35,7 @@ func (r *Runner) step(path string) func(context.Context, *worker.Call) error {
 		if err != nil {
 			return err
 		}
-		return run(ctx, path, environ, call)
+		return r.run(ctx, path, environ, call)
 	}
 }
 
@@ -57,7 +61,7 @@ func (r *Runner) environ(call *worker.Call) ([]string, error) {
 
 // run starts the executable and sees it to its end: until it has exited and its
 // descriptors are closed, or have been left open for too long.
-func run(ctx context.Context, path string, environ []string, call *worker.Call) error {
+func (r *Runner) run(ctx context.Context, path string, environ []string, call *worker.Call) error {
 	cmd := exec.Command(path) //nolint:noctx // the step is asked to end with TERM to its group, see terminate
 	cmd.Env = environ
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -74,10 +78,17 @@ func run(ctx context.Context, path string, environ []string, call *worker.Call) 
 	defer stopTerminating()
 
 	err = cmd.Wait()
-	if !streams.drain(drainTime) {
+	if !streams.drain(r.drainTime()) {
 		call.Log().Warnf("step %s left a background process that keeps its output open: what it prints from now on is lost", path)
 	}
 	return exitStatus(err)
+}
+
+func (r *Runner) drainTime() time.Duration {
+	if r.DrainTime == 0 {
+		return defaultDrainTime
+	}
+	return r.DrainTime
 }
 
 // terminate asks all processes of a step to end.
@@ -88,12 +99,13 @@ func terminate(group int, call *worker.Call) {
 }
 
 // notStarted tells a file that is no step, which is skipped, from a system that
-// is out of means, which is a failure.
+// is out of means, or a task that cannot be put into an environment.
 func notStarted(err error) error {
-	for _, scarce := range []error{syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE, syscall.E2BIG} {
-		if errors.Is(err, scarce) {
-			return worker.Exit(exitExec, fmt.Errorf("start step: %w", err))
-		}
+	var file *fs.PathError
+	scarce := slices.ContainsFunc([]error{syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE, syscall.E2BIG},
+		func(lack error) bool { return errors.Is(err, lack) })
+	if scarce || !errors.As(err, &file) {
+		return worker.Exit(exitExec, fmt.Errorf("start step: %w", err))
 	}
 	return worker.Skip(err)
 }

@@ -13,8 +13,9 @@ import (
 	"cluster-agent/worker"
 )
 
-// pipeBuffer is what a Linux pipe holds before a writer has to wait, pipe(7).
-const pipeBuffer = 64 << 10
+// pipeBuffer is what a Linux pipe holds at least before a writer has to wait:
+// most hold 16 pages, but a user who has many pipes gets one page each, pipe(7).
+const pipeBuffer = 4 << 10
 
 // streams are the pipes between the agent and one step.
 type streams struct {
@@ -23,6 +24,7 @@ type streams struct {
 	readers []func() error
 	feed    func() // writes the input, if it does not fit into the pipe
 	reading sync.WaitGroup
+	feeding sync.WaitGroup
 	call    *worker.Call
 }
 
@@ -113,12 +115,13 @@ func (s *streams) started() {
 		})
 	}
 	if s.feed != nil {
-		s.reading.Go(s.feed)
+		s.feeding.Go(s.feed)
 	}
 }
 
 // drain waits until everything the step wrote has been read; false if
-// something still held a descriptor open after the time given.
+// something still held a descriptor open after the time given. Input that
+// nobody has read is not waited for.
 func (s *streams) drain(patience time.Duration) bool {
 	done := make(chan struct{})
 	go func() {
@@ -142,6 +145,7 @@ func (s *streams) drain(patience time.Duration) bool {
 func (s *streams) close() {
 	s.closeAll(s.theirs)
 	s.closeAll(s.ours)
+	s.feeding.Wait()
 }
 
 func (s *streams) closeAll(files []*os.File) {

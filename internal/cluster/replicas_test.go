@@ -1,0 +1,69 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParseFollowers(t *testing.T) {
+	t.Parallel()
+	got := parseFollowers(map[string]string{
+		"role": "master", "connected_slaves": "6",
+		"slave0": "ip=10.5.4.2,port=6379,state=online,offset=98,lag=0",
+		"slave1": "ip=10.5.4.3,port=6379,state=online,offset=98,lag=1",
+		"slave2": "ip=10.5.4.4,port=6379,state=online,offset=9,lag=60", // gone without a word
+		"slave3": "ip=node5,port=6379,state=online,offset=9,lag=0",
+		"slave4": "rubbish",
+		"slave5": "ip=fd00::6,port=6379,state=online,offset=98,lag=0",
+	})
+	want := []netip.Addr{netip.MustParseAddr("10.5.4.2"), netip.MustParseAddr("10.5.4.3"), netip.MustParseAddr("fd00::6")}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestFollowers(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	got, err := p.store.Followers(t.Context())
+	if err != nil || !slices.Equal(got, []netip.Addr{p.replica.Addr}) {
+		t.Errorf("followers %v, %v", got, err)
+	}
+	if got, err = NewStore(p.replica.Client()).Followers(t.Context()); err != nil || len(got) != 0 {
+		t.Errorf("followers of the replica %v, %v", got, err)
+	}
+	p.replica.Kill()
+	p.master.Eventually("lose its replica", func() bool {
+		got, err = p.store.Followers(t.Context())
+		return err == nil && len(got) == 0
+	})
+}
+
+func TestReplicaInSync(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	must(t, p.store.ReplicaInSync(t.Context(), p.replica.Addr))
+
+	// One that hangs falls behind, and is told by how much.
+	p.replica.Pause()
+	must(t, p.client.Set(t.Context(), "large", strings.Repeat("x", 2*maxBehind), 0).Err())
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	err := p.store.ReplicaInSync(ctx, p.replica.Addr)
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), p.replica.Addr.String()) {
+		t.Errorf("a replica that hangs: %v", err)
+	}
+	p.replica.Continue()
+	must(t, p.store.ReplicaInSync(t.Context(), p.replica.Addr))
+
+	for name, store := range map[string]*Store{"unknown": p.store, "not a master": NewStore(p.replica.Client())} {
+		if err := store.ReplicaInSync(t.Context(), p.master.Addr); err == nil || !strings.Contains(err.Error(), "no replica at") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package script_test
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"cluster-agent/worker"
+)
+
+// alive tells whether a process, whose number a script printed, still runs.
+func alive(t *testing.T, pid string) bool {
+	t.Helper()
+	stat, err := os.ReadFile("/proc/" + strings.TrimSpace(pid) + "/stat")
+	return err == nil && !strings.Contains(string(stat), ") Z ")
+}
+
+func halfway() worker.Progress { return worker.Progress{Status: worker.Running, Percent: 50} }
+
+// ready is what a script says when it is about to wait.
+const ready = "echo set-progress 50 >&3; "
+
+// TestCancel: TERM reaches the whole process group; the step's own exit code
+// ends the action.
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		script string
+		code   int
+		output string
+	}{
+		"dies of it":    {ready + "exec sleep 60", 143, ""},
+		"cleans up":     {"trap 'echo bye; exit 5' TERM; sh -c '" + ready + "exec sleep 60' & wait", 5, "bye\n"},
+		"with children": {ready + "sleep 60 | sleep 60", 143, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := start(t)
+			a.step("10", c.script)
+			id := a.push("null")
+			a.WaitTold(t, id, halfway())
+			a.Push(t, `{"id":"c","action":"cancel-task","data":{"task":"`+id+`"}}`)
+			if got := a.Result(t, "c"); got.ExitCode != 0 {
+				t.Fatalf("cancel-task came to %d", got.ExitCode)
+			}
+			got := a.Result(t, id)
+			if got.ExitCode != c.code || string(got.Output) != c.output || got.Final.Status != worker.Aborted {
+				t.Fatalf("got %d %q %+v", got.ExitCode, got.Output, got.Final)
+			}
+		})
+	}
+}
+
+// TestCancelReachesChildren: no process of the group is left.
+func TestCancelReachesChildren(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	a.step("10", "sleep 60 & echo $!; sleep 60 & echo $!; "+ready+"wait")
+	id := a.push("null")
+	a.WaitTold(t, id, halfway())
+	a.Push(t, `{"id":"c","action":"cancel-task","data":{"task":"`+id+`"}}`)
+	for _, pid := range strings.Fields(string(a.Result(t, id).Output)) {
+		eventually(t, "child "+pid+" is gone", func() bool { return !alive(t, pid) })
+	}
+}
+
+// TestStop: an agent that is stopped sends TERM, and the task is aborted.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	a.step("10", ready+"exec sleep 60")
+	id := a.push("null")
+	a.WaitTold(t, id, halfway())
+	a.stop()
+	if got := a.Result(t, id); got.ExitCode != 14 || got.Final.Status != worker.Aborted || !strings.Contains(string(got.Error), "the agent was stopped") {
+		t.Fatalf("got %d %+v %q", got.ExitCode, got.Final, got.Error)
+	}
+}
+
+// TestBackground: a process left behind that keeps a descriptor open is waited
+// for, then left alone, with a warning; what was printed until then counts.
+func TestBackground(t *testing.T) {
+	t.Parallel()
+	for name, keeps := range map[string]string{
+		"stdout":  "2>/dev/null 3>&-",
+		"stderr":  ">/dev/null 3>&-",
+		"channel": ">/dev/null 2>&1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := start(t)
+			a.runner.DrainTime = 50 * time.Millisecond
+			a.step("10", "(exec sleep 60 "+keeps+") & echo $!; exit 7")
+			got := a.do("null")
+			pid := strings.TrimSpace(string(got.Output))
+			if got.ExitCode != 7 || !alive(t, pid) {
+				t.Fatalf("got %d %q; the process left behind must live", got.ExitCode, got.Output)
+			}
+			killProcess(t, pid)
+			a.wantLogged("left a background process")
+		})
+	}
+}
+
+// TestDaemon: a process left behind that keeps nothing open is not waited for,
+// not even if there is input that it could read.
+func TestDaemon(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	a.runner.DrainTime = time.Hour
+	a.step("10", "(exec sleep 60 <&0 >/dev/null 2>&1 3>&-) <&0 & echo $!")
+	got := a.do(`"` + strings.Repeat("x", 1<<20) + `"`)
+	if got.ExitCode != 0 || a.logged("left a background process") {
+		t.Fatalf("got %d", got.ExitCode)
+	}
+	killProcess(t, strings.TrimSpace(string(got.Output)))
+}
+
+// TestBackgroundThatEnds in time has its say.
+func TestBackgroundThatEnds(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	a.runner.DrainTime = time.Hour
+	a.step("10", "(sleep 0.1; echo late) & echo early")
+	a.want(0, "early\nlate\n")
+	if a.logged("left a background process") {
+		t.Error("the log complains")
+	}
+}
+
+// killProcess ends a process that a script of this test left behind.
+func killProcess(t *testing.T, pid string) {
+	t.Helper()
+	number := 0
+	for _, digit := range pid {
+		number = number*10 + int(digit-'0')
+	}
+	must(t, syscall.Kill(number, syscall.SIGKILL))
+}
