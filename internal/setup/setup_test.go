@@ -35,6 +35,7 @@ created /etc/hosts: cluster-leader
 created /etc/hosts: cluster-localnode
 created /etc/systemd/system/agent@.service
 created /etc/systemd/system/redis-server.service.d/10-cluster-vpn.conf
+created /etc/sysctl.d/90-cluster-vpn.conf
 kept /etc/redis
 changed /etc/redis/redis.conf
 created /etc/nethserver/api-server.env
