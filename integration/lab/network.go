@@ -42,7 +42,7 @@ func links(pid int) (*netlink.Handle, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open network namespace: %w", err)
 	}
-	h, err := netlink.NewHandleAt(ns)
+	h, err := netlink.NewHandleAt(ns, unix.NETLINK_ROUTE)
 	if closing := ns.Close(); err == nil {
 		err = closing
 	}
