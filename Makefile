@@ -15,7 +15,7 @@ NAMES := api-cli switch-leader apply-vpn-routes wireguard-go
 TESTFLAGS ?= -race -shuffle=on -count=1 -timeout=14m
 
 .DEFAULT_GOAL := help
-.PHONY: help build install demo test lint fmt fuzz clean
+.PHONY: help build install demo test lint fmt fuzz bench clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,7 @@ test: ## install what is missing, and run all tests (as root: all of them)
 
 lint: ## check the style (needs the module proxy once)
 	$(GOLANGCI) run ./...
+	cd integration/bench && $(GOLANGCI) run -c ../../.golangci.yml ./...
 
 fmt: ## format the code
 	$(GOLANGCI) fmt ./...
@@ -53,6 +54,11 @@ fuzz: ## run each fuzz target for FUZZTIME
 			$(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) "./$$(dirname "$$file")" || exit 1; \
 		done; \
 	done
+
+bench: ## measure the agent, and beside it its limits and another task queue
+	@scripts/install-deps demo
+	@$(MAKE) --no-print-directory -s build
+	@cd integration/bench && $(GO) run .
 
 clean: ## remove what was built
 	rm -rf build

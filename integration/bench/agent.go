@@ -8,10 +8,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
 	"cluster-agent/worker"
 	"cluster-agent/worker/redisq"
+	"github.com/sirupsen/logrus"
 )
 
 const (

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os/exec"
 	"slices"
 	"sync"
@@ -36,12 +37,12 @@ func (s *stage) cases() []measurement {
 // tasks measures an action with a number of tasks outstanding.
 func (s *stage) tasks(agent *agentProcess, action string, outstanding int) func(context.Context, time.Duration) (result, error) {
 	return func(ctx context.Context, period time.Duration) (r result, err error) {
-		d, err := newDriver(s.address, agent.id, action)
+		d, err := newDriver(ctx, s.address, agent.id, action)
 		if err != nil {
 			return r, err
 		}
 		defer func() { report(d.close()) }()
-		if _, err := d.run(ctx, outstanding, period/10); err != nil { // warm up
+		if _, err = d.run(ctx, outstanding, period/10); err != nil { // warm up
 			return r, err
 		}
 		before, err := agent.cpu()
@@ -99,7 +100,9 @@ func (s *stage) execLimit(ctx context.Context, period time.Duration) (result, er
 					err = cmd.Start()
 				}
 				if err == nil {
-					_, err = out.Read(make([]byte, 1))
+					_, err = io.Copy(io.Discard, out)
+				}
+				if err == nil {
 					err = cmd.Wait()
 				}
 				errs[i] = err

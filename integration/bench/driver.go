@@ -27,10 +27,10 @@ type driver struct {
 	epoch  int64
 }
 
-func newDriver(address, agent, action string) (*driver, error) {
+func newDriver(ctx context.Context, address, agent, action string) (*driver, error) {
 	d := &driver{agent: agent, action: action, pushed: map[string]time.Time{}, epoch: time.Now().UnixNano()}
 	for range 2 {
-		conn, err := net.Dial("tcp", address)
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 		if err != nil {
 			return nil, errors.Join(err, d.close())
 		}
@@ -44,12 +44,16 @@ func newDriver(address, agent, action string) (*driver, error) {
 		return nil, errors.Join(err, d.close())
 	}
 	// Replies to pushes are not looked at: what was not pushed is never answered.
-	go func() { _, _ = io.Copy(io.Discard, d.push) }()
+	go func() {
+		if _, err := io.Copy(io.Discard, d.push); err != nil && !errors.Is(err, net.ErrClosed) {
+			report(err)
+		}
+	}()
 	return d, nil
 }
 
 func (d *driver) close() error {
-	var errs []error
+	errs := make([]error, 0, len(d.conns))
 	for _, conn := range d.conns {
 		errs = append(errs, conn.Close())
 	}

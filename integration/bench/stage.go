@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -38,17 +39,17 @@ func newStage(ctx context.Context, binary string) (*stage, error) {
 }
 
 func (s *stage) start(ctx context.Context, binary string) error {
-	port, err := freePort()
+	port, err := freePort(ctx)
 	if err != nil {
 		return err
 	}
 	s.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	s.redis = exec.CommandContext(ctx, "redis-server", "--port", strconv.Itoa(port), "--bind", "127.0.0.1",
 		"--save", "", "--appendonly", "no", "--dir", s.dir)
-	if err := s.redis.Start(); err != nil {
+	if err = s.redis.Start(); err != nil {
 		return fmt.Errorf("start redis-server: %w", err)
 	}
-	if err := s.layOut(); err != nil {
+	if err = s.layOut(); err != nil {
 		return err
 	}
 	self, err := os.Executable()
@@ -66,7 +67,7 @@ func (s *stage) start(ctx context.Context, binary string) error {
 func (s *stage) layOut() error {
 	for action, steps := range map[string]int{"noop": 1, "ten": 10} {
 		folder := filepath.Join(s.dir, "actions", action)
-		if err := os.MkdirAll(folder, 0o755); err != nil {
+		if err := os.MkdirAll(folder, 0o750); err != nil {
 			return err
 		}
 		for i := range steps {
@@ -100,8 +101,8 @@ func report(err error) {
 	}
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freePort(ctx context.Context) (int, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
 	}
@@ -152,7 +153,7 @@ func (a *agentProcess) cpu() (time.Duration, error) {
 		return 0, err
 	}
 	// Fields 14 and 15 of proc(5), counted after the name, which may hold anything.
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	user, uerr := strconv.Atoi(fields[11])
 	system, serr := strconv.Atoi(fields[12])
 	const tick = 10 * time.Millisecond
