@@ -19,7 +19,6 @@ type settings struct {
 	tasks      redisq.Server
 	events     redisq.Server
 	tuning     worker.Tuning
-	overload   time.Duration
 	installDir string
 	stateDir   string
 }
@@ -40,11 +39,11 @@ func readSettings(flags agentFlags, lookup func(string) string) (settings, error
 		eventDirs:  r.dirs(flags.eventsDirs),
 		installDir: lookup("AGENT_INSTALL_DIR"),
 		stateDir:   lookup("AGENT_STATE_DIR"),
-		overload:   r.duration("OVERLOAD_SLEEP", 500*time.Millisecond),
 		tuning: worker.Tuning{
 			PollingInterval: r.duration("AGENT_POLLING_INTERVAL", 5*time.Second),
 			MaxConcurrency:  r.count("MAX_CONCURRENCY", 32),
 			OutputLimit:     r.count("AGENT_OUTPUT_LIMIT", 16<<20),
+			OverloadWait:    r.duration("OVERLOAD_SLEEP", 500*time.Millisecond),
 		},
 	}
 	if s.agent == "" {

@@ -25,8 +25,8 @@ func TestDefaultSettings(t *testing.T) {
 	t.Parallel()
 	s, err := readSettings(goodFlags(), lookup(nil))
 	must(t, err)
-	if s.tuning.PollingInterval != 5*time.Second || s.tuning.MaxConcurrency != 32 || s.overload != 500*time.Millisecond || s.tuning.OutputLimit != 16<<20 {
-		t.Errorf("tuning %+v, overload %s", s.tuning, s.overload)
+	if s.tuning.PollingInterval != 5*time.Second || s.tuning.MaxConcurrency != 32 || s.tuning.OverloadWait != 500*time.Millisecond || s.tuning.OutputLimit != 16<<20 {
+		t.Errorf("tuning %+v", s.tuning)
 	}
 	wantServers(t, s,
 		redisq.Server{Address: "127.0.0.1:6379", Name: "node/1"},
@@ -55,8 +55,8 @@ func TestSettingsOfTheEnvironment(t *testing.T) {
 	}
 	s, err := readSettings(goodFlags(), lookup(variables))
 	must(t, err)
-	if s.tuning.PollingInterval != 250*time.Millisecond || s.tuning.MaxConcurrency != 1 || s.overload != time.Minute {
-		t.Errorf("tuning %+v, overload %s", s.tuning, s.overload)
+	if s.tuning.PollingInterval != 250*time.Millisecond || s.tuning.MaxConcurrency != 1 || s.tuning.OverloadWait != time.Minute {
+		t.Errorf("tuning %+v", s.tuning)
 	}
 	tasks := redisq.Server{Address: "cluster-leader:6379", Name: "node/1", User: "node/1", Password: "p"}
 	events := redisq.Server{Address: "[::1]:6379", Name: "node/1", User: "default", Password: "node/1"}
