@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"cluster-agent/worker"
 )
 
 // TestCall: what a task's step sees, and what it can write.
 func TestCall(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		looks := func(_ context.Context, c *worker.Call) error {
 			var data struct{ N int }
 			if err := c.Decode(&data); err != nil {
@@ -46,7 +48,8 @@ func TestCall(t *testing.T) {
 
 // TestCallErrors: what a step gets wrong is an error of the call.
 func TestCallErrors(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		errs := map[string]error{}
 		tries := func(_ context.Context, c *worker.Call) error {
 			errs["decode input"] = c.Decode(&struct{ N string }{})

@@ -14,11 +14,11 @@ import (
 // the action.
 func TestCancel(t *testing.T) {
 	t.Parallel()
-	cleansUp := func(ctx context.Context, c *worker.Call) error {
+	cleansUp := func(ctx context.Context, _ *worker.Call) error {
 		<-ctx.Done()
 		return worker.Exit(42, errors.New("cleaned up"))
 	}
-	endsWell := func(ctx context.Context, c *worker.Call) error {
+	endsWell := func(ctx context.Context, _ *worker.Call) error {
 		<-ctx.Done()
 		return nil
 	}
@@ -34,7 +34,8 @@ func TestCancel(t *testing.T) {
 		"ends well too early": {action("x", endsWell, says("never")), 13, halfDone, "the task was cancelled before step b\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				e := start(t, []worker.Action{c.action})
 				e.push("1", "x")
 				synctest.Wait()
@@ -57,7 +58,8 @@ func TestCancel(t *testing.T) {
 
 // TestCancelTwice: a step that takes its time is not disturbed by a second order.
 func TestCancelTwice(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
 		e := start(t, []worker.Action{action("x", waits(gate))})
 		e.push("1", "x")
@@ -101,7 +103,8 @@ func TestCancelRefused(t *testing.T) {
 		`[]`:                          {10, invalid, 2},
 	} {
 		t.Run(data, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				e := start(t, []worker.Action{action("x", fine)})
 				e.push("over", "x")
 				e.Result(t, "over")

@@ -13,7 +13,8 @@ import (
 
 // TestDrainIdle: an idle worker ends at once, however long it waits for tasks.
 func TestDrainIdle(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		e := start(t, nil)
 		synctest.Wait()
 		began := time.Now()
@@ -28,7 +29,8 @@ func TestDrainIdle(t *testing.T) {
 
 // TestDrainBeforeRun: the order to end may come before the beginning.
 func TestDrainBeforeRun(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		e := prepare(t, nil)
 		e.push("1", "x")
 		e.worker.Drain()
@@ -43,17 +45,23 @@ func TestDrainBeforeRun(t *testing.T) {
 // TestDrainGoesOn: as long as a task runs, others are taken: it may wait for one
 // of them. What is pushed afterwards stays in the queue.
 func TestDrainGoesOn(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		var e *engine
+		ran := make(chan struct{})
 		parent := func(context.Context, *worker.Call) error {
 			for _, id := range []string{"child 1", "child 2"} {
 				time.Sleep(time.Minute)
 				e.push(id, "child")
-				e.Result(t, id)
+				<-ran
 			}
 			return nil
 		}
-		e = start(t, []worker.Action{action("parent", parent), action("child", fine)})
+		child := func(context.Context, *worker.Call) error {
+			ran <- struct{}{}
+			return nil
+		}
+		e = start(t, []worker.Action{action("parent", parent), action("child", child)})
 		e.push("1", "parent")
 		synctest.Wait()
 		e.worker.Drain()
@@ -68,6 +76,7 @@ func TestDrainGoesOn(t *testing.T) {
 			}
 		}
 		e.push("late", "child")
+		synctest.Wait()
 		if lists := e.Lists(t); len(lists.Waiting) != 1 || len(lists.InProgress) != 0 {
 			t.Fatalf("lists are %+v", lists)
 		}
@@ -77,7 +86,8 @@ func TestDrainGoesOn(t *testing.T) {
 // TestDrainFull: the limit holds while the worker drains, and all that waits
 // behind it is taken as long as one runs.
 func TestDrainFull(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		var w crowd
 		e := start(t, []worker.Action{action("x", w.visit)}, func(c *worker.Config) { c.MaxConcurrency = 2 })
 		for _, id := range []string{"1", "2", "3"} {
@@ -98,7 +108,8 @@ func TestDrainFull(t *testing.T) {
 // TestDrainEvents: handlers finish, those of events already received too, and
 // say so.
 func TestDrainEvents(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		slow := func(context.Context, *worker.Call) error {
 			time.Sleep(time.Minute)
 			return nil
@@ -135,7 +146,8 @@ func TestStop(t *testing.T) {
 		"had done its work":   {action("x", endsWell), 0, completed, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				e := start(t, []worker.Action{c.action}, func(c *worker.Config) { c.MaxConcurrency = 1 })
 				e.push("1", "x")
 				e.push("2", "x")
@@ -169,7 +181,8 @@ func TestStopEndsStoring(t *testing.T) {
 		"cancelled": {func(e *engine) { e.pushData("c", "cancel-task", `{"task":"1"}`) }, time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				board := &stuckBoard{gave: make(chan error, 1)}
 				e := start(t, []worker.Action{action("x", obeys)}, func(c *worker.Config) {
 					board.Board = c.Board
@@ -211,7 +224,8 @@ func (b *stuckBoard) Finish(ctx context.Context, task worker.Task, result worker
 
 // TestAcceptFails: a task that cannot be shown is not run.
 func TestAcceptFails(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		ran := false
 		e := start(t, []worker.Action{action("x", func(context.Context, *worker.Call) error { ran = true; return nil })},
 			func(c *worker.Config) { c.Board = closedBoard{c.Board} })
@@ -233,7 +247,8 @@ func (closedBoard) Accept(context.Context, worker.Task) error { return context.D
 
 // TestStopBeforeTheFirstTask: nothing is left running.
 func TestStopBeforeTheFirstTask(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		e := start(t, nil, withHandlers(action("ev", fine)))
 		e.stop()
 		if got := e.lines(); slices.ContainsFunc(got, func(line string) bool { return strings.Contains(line, "Next") }) {

@@ -49,7 +49,8 @@ func TestEventOutcomes(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				e := start(t, nil, withHandlers(c.handler))
 				e.events.Send("node/1", "ev", "")
 				synctest.Wait()
@@ -66,7 +67,8 @@ func TestEventOutcomes(t *testing.T) {
 
 // TestEventPanic: a handler's panic is no end of the agent.
 func TestEventPanic(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		e := start(t, nil, withHandlers(action("ev", func(context.Context, *worker.Call) error { panic("oh no") })))
 		e.events.Send("cluster", "ev", "")
 		synctest.Wait()
@@ -77,7 +79,8 @@ func TestEventPanic(t *testing.T) {
 
 // TestEventCall: what a handler's step sees.
 func TestEventCall(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		var seen []string
 		looks := func(_ context.Context, c *worker.Call) error {
 			event, isEvent := c.Event()
@@ -96,7 +99,8 @@ func TestEventCall(t *testing.T) {
 
 // TestNoHandler: an event nobody handles is no news.
 func TestNoHandler(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		e := start(t, nil, withHandlers(action("ev", fine)))
 		e.events.Send("cluster", "other", "1")
 		synctest.Wait()
@@ -109,8 +113,9 @@ func TestNoHandler(t *testing.T) {
 // TestBusyEvents: over the limit an event waits a moment, and is rejected if
 // none of the handlers ends in it.
 func TestBusyEvents(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		lasts := func(ctx context.Context, c *worker.Call) error {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		lasts := func(_ context.Context, c *worker.Call) error {
 			d, err := time.ParseDuration(string(c.Input()))
 			time.Sleep(d)
 			return err
@@ -136,7 +141,8 @@ func TestBusyEvents(t *testing.T) {
 
 // TestBusyTasksAndEvents: tasks and events have a limit of their own each.
 func TestBusyTasksAndEvents(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
 		e := start(t, []worker.Action{action("x", waits(gate))}, withHandlers(action("ev", fine)),
 			func(c *worker.Config) { c.MaxConcurrency = 1 })
@@ -162,7 +168,8 @@ func TestStopEvents(t *testing.T) {
 	}
 	for name, step := range map[string]run{"gives up": obeys, "killed": killed, "ends well": endsWell} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				e := start(t, nil, withHandlers(action("ev", step, fine)))
 				e.events.Send("cluster", "ev", "1")
 				synctest.Wait()
@@ -177,7 +184,8 @@ func TestStopEvents(t *testing.T) {
 
 // TestHandlerLookupFails: it costs a line in the log, and the next event is handled.
 func TestHandlerLookupFails(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		registry, err := worker.NewRegistry(nil, folder{err: errFolder})
 		must(t, err)
 		e := start(t, nil, func(c *worker.Config) { c.Events = registry })

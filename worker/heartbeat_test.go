@@ -30,7 +30,8 @@ func wantTold(t *testing.T, e *engine, id string, want ...workertest.Told) {
 // TestHeartbeat: once in a polling interval, with what was told last; none
 // before the first and none after the last step.
 func TestHeartbeat(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		lasts := func(d time.Duration) run {
 			return func(_ context.Context, c *worker.Call) error {
 				time.Sleep(d)
@@ -53,7 +54,8 @@ func TestHeartbeat(t *testing.T) {
 // TestHeartbeatHoldsBack: a step that says 100 % and goes on lives on, but 100 %
 // is not told before the result is there.
 func TestHeartbeatHoldsBack(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
 		e := start(t, []worker.Action{action("x", func(_ context.Context, c *worker.Call) error {
 			if err := c.Progress(100); err != nil {
@@ -76,7 +78,8 @@ func TestHeartbeatHoldsBack(t *testing.T) {
 // TestHeartbeatOfACancelledTask: a step may take its time to clean up, and the
 // task's context must not expire meanwhile.
 func TestHeartbeatOfACancelledTask(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		cleans := func(ctx context.Context, _ *worker.Call) error {
 			<-ctx.Done()
 			time.Sleep(12 * time.Second)

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 
 	"github.com/sirupsen/logrus"
 	"github.com/sirupsen/logrus/hooks/test"
@@ -33,13 +32,6 @@ type engine struct {
 	stderr *stderr
 	ended  chan struct{}
 	cancel context.CancelFunc
-}
-
-// inBubble runs a test of the engine where time can be told.
-func inBubble(t *testing.T, do func(t *testing.T)) {
-	t.Helper()
-	t.Parallel()
-	synctest.Test(t, do)
 }
 
 // start runs a worker with these actions until the test ends.
@@ -117,8 +109,9 @@ func (e *engine) percents(id string) []int {
 
 // lines are the log's messages.
 func (e *engine) lines() []string {
-	var messages []string
-	for _, entry := range e.log.AllEntries() {
+	entries := e.log.AllEntries()
+	messages := make([]string, 0, len(entries))
+	for _, entry := range entries {
 		messages = append(messages, entry.Message)
 	}
 	return messages

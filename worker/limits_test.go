@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -46,12 +47,13 @@ func (w *crowd) now() int {
 func TestLimit(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int{1, 3, 32} {
-		t.Run(fmt.Sprint(limit), func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+		t.Run(strconv.Itoa(limit), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				var w crowd
 				e := prepare(t, []worker.Action{action("x", w.visit)}, func(c *worker.Config) { c.MaxConcurrency = limit })
 				const tasks = 100
-				var ids []string
+				ids := make([]string, 0, tasks)
 				for n := range tasks {
 					ids = append(ids, fmt.Sprintf("%03d", n))
 					e.push(ids[n], "x")
@@ -88,11 +90,12 @@ func wantInOrder(t *testing.T, order []string, round int) {
 
 // TestDefaultLimit: 32 tasks at once.
 func TestDefaultLimit(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		var w crowd
 		e := start(t, []worker.Action{action("x", w.visit)})
 		for n := range 40 {
-			e.push(fmt.Sprint(n), "x")
+			e.push(strconv.Itoa(n), "x")
 		}
 		synctest.Wait()
 		if at := w.now(); at != 32 {
@@ -104,7 +107,8 @@ func TestDefaultLimit(t *testing.T) {
 // TestUndecodable: what is no task is told in the log, with the reason, and the
 // next task runs.
 func TestUndecodable(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		e := start(t, []worker.Action{action("x", fine)}, func(c *worker.Config) { c.MaxConcurrency = 1 })
 		for range 3 {
 			e.Push(t, "Il n'y a rien")

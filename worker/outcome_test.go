@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"cluster-agent/worker"
 )
@@ -120,7 +121,8 @@ func TestOutcomes(t *testing.T) {
 	t.Parallel()
 	for name, c := range outcomes() {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				e := start(t, []worker.Action{c.action})
 				got := e.do("x")
 				if got.ExitCode != c.code || got.Final != c.final || string(got.Output) != c.output {
@@ -151,7 +153,8 @@ func TestRunningIsToldWithTheFirstStep(t *testing.T) {
 		"no action":      {action("y", fine), []int{0, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				e := start(t, []worker.Action{c.action})
 				e.do("x")
 				if got := e.percents("1"); len(got) != len(c.want) {
@@ -164,7 +167,8 @@ func TestRunningIsToldWithTheFirstStep(t *testing.T) {
 
 // TestNoChecker: an agent without a checker of schemas does not pass over them.
 func TestNoChecker(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		e := start(t, []worker.Action{with(action("x", fine), schema("null"), none)}, func(c *worker.Config) { c.Schemas = nil })
 		if got := e.do("x"); got.ExitCode != 1 || !strings.Contains(string(got.Error), "no schema checker") {
 			t.Fatalf("got %d %q", got.ExitCode, got.Error)
@@ -187,7 +191,8 @@ func TestAnnouncements(t *testing.T) {
 		want int
 	}{"completed": {fine, 1}, "aborted": {fails(errPlain), 0}} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				got := start(t, []worker.Action{action("x", announces, c.end)}).do("x").Announcements
 				if len(got) != c.want {
 					t.Fatalf("announced %v", got)
@@ -203,7 +208,8 @@ func TestAnnouncements(t *testing.T) {
 // TestBoundedOutput: past the limit the rest is dropped with a note, and the
 // step goes on.
 func TestBoundedOutput(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		prints := func(_ context.Context, c *worker.Call) error {
 			for range 100 {
 				if err := errors.Join(c.Reply("out"), c.Printf("err")); err != nil {
@@ -227,7 +233,8 @@ func TestBoundedOutput(t *testing.T) {
 
 // TestStderrFull: a disk that is full under the agent's log is no trouble of a step.
 func TestStderrFull(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		prints := func(_ context.Context, c *worker.Call) error {
 			return errors.Join(c.Printf("first"), c.Printf("second"))
 		}

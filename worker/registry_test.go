@@ -3,9 +3,11 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"cluster-agent/worker"
 )
@@ -20,11 +22,7 @@ var errFolder = errors.New("permission denied")
 
 // Names implements [worker.Source].
 func (f folder) Names() ([]string, error) {
-	var names []string
-	for name := range f.actions {
-		names = append(names, name)
-	}
-	return names, f.err
+	return slices.Collect(maps.Keys(f.actions)), f.err
 }
 
 // Lookup implements [worker.Source].
@@ -80,7 +78,8 @@ func TestMerging(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				registry, err := worker.NewRegistry(c.compiled, c.sources...)
 				must(t, err)
 				e := start(t, nil, func(cfg *worker.Config) { cfg.Actions = registry })
@@ -112,7 +111,8 @@ func TestMergingSchemas(t *testing.T) {
 
 // TestSchemaAlone: an action that has schemas and no step is no action.
 func TestSchemaAlone(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		registry, err := worker.NewRegistry(nil, dir(with(worker.Action{Name: "x"}, schema("7"), none)))
 		must(t, err)
 		e := start(t, nil, func(cfg *worker.Config) { cfg.Actions = registry })
@@ -125,7 +125,8 @@ func TestSchemaAlone(t *testing.T) {
 // TestSourceFails: an action whose folder cannot be read is aborted, and called
 // by its name.
 func TestSourceFails(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		registry, err := worker.NewRegistry([]worker.Action{steps("c:", "10a")}, folder{err: errFolder})
 		must(t, err)
 		e := start(t, nil, func(cfg *worker.Config) { cfg.Actions = registry })
@@ -157,7 +158,8 @@ func TestBadRegistry(t *testing.T) {
 // TestListActions: all names, sorted, each once, the engine's own among them;
 // a source that cannot be read costs a line in the log, not the list.
 func TestListActions(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		compiled := []worker.Action{{Name: "c"}, {Name: "a"}, {Name: "cancel-task"}}
 		broken := dir(worker.Action{Name: "z"})
 		broken.err = errFolder
@@ -178,7 +180,8 @@ func TestListActions(t *testing.T) {
 
 // TestBuiltinsCannotBeReplaced by a directory or by what is compiled in.
 func TestBuiltinsCannotBeReplaced(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		other := worker.Action{Name: "list-actions", Steps: steps("other", "10a").Steps}
 		registry, err := worker.NewRegistry([]worker.Action{other}, dir(other))
 		must(t, err)

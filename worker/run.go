@@ -25,7 +25,7 @@ type run struct {
 	action  Action
 	call    Call
 	tracker *tracker
-	tell    func(line string) error // says what the engine has to say to whom it concerns
+	tell    func(line string) error // see say
 	log     *logrus.Entry
 }
 
@@ -88,7 +88,7 @@ func (r *run) skipped(step Step, why error) {
 	what := fmt.Sprintf("Action %s skipped step %s: %v", r.action.Name, step.Name, why)
 	r.log.Warnf("%s: %s", r.subject, what)
 	if r.call.task != nil {
-		r.explain(errors.New(what))
+		r.say(what)
 	}
 }
 
@@ -105,8 +105,7 @@ func (r *run) guarded(ctx context.Context, step Step) (err error) {
 
 // judge turns what a step returned into exit code and status.
 func (r *run) judge(ctx context.Context, err error) outcome {
-	var invalid *InvalidError
-	if errors.As(err, &invalid) {
+	if invalid, ok := errors.AsType[*InvalidError](err); ok {
 		return r.reject(invalid)
 	}
 	code := exitCode(err)
@@ -166,7 +165,12 @@ func (r *run) explain(err error) {
 	if errors.As(err, &exit) && exit.Err == nil {
 		return
 	}
-	if terr := r.tell(err.Error()); terr != nil {
-		r.log.Errorf("%s: %v", r.subject, terr)
+	r.say(err.Error())
+}
+
+// say adds a line to the error text of a task, or to the log for a handler.
+func (r *run) say(line string) {
+	if err := r.tell(line); err != nil {
+		r.log.Errorf("%s: %v", r.subject, err)
 	}
 }

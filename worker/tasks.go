@@ -125,7 +125,7 @@ func (w *Worker) runAction(ctx context.Context, task Task) Result {
 
 func (w *Worker) runSteps(ctx context.Context, r *run, output *boundedBuffer) outcome {
 	if len(r.action.Steps) == 0 {
-		r.explain(fmt.Errorf("Action %s is not defined", r.action.Name))
+		r.say(fmt.Sprintf("Action %s is not defined", r.action.Name))
 		return outcome{code: ExitUndefined, status: Aborted}
 	}
 	if end := r.checkInput(w.cfg.Schemas); !end.ok() {

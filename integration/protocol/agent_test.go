@@ -25,6 +25,7 @@ var agentFile string
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) int {
+	redistest.Quiet()
 	dir, err := os.MkdirTemp("", "agent")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -113,6 +114,7 @@ func (n *node) start(env map[string]string) *process {
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "REDIS_ADDRESS=" + n.redis.Address,
 		"AGENT_STATE_DIR=" + filepath.Join(n.dir, "state"),
+		"GORACE=atexit_sleep_ms=0", // or a race detector sleeps for a second at the end
 	}
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+value)

@@ -53,7 +53,7 @@ func TestACL(t *testing.T) {
 		t.Errorf("got event %s", event.Channel())
 	}
 	eventually(t, "the agent is seen", func() bool {
-		_, found := connection(t, server, "node/1", "brpop")
+		_, found := waiting(t, server, "node/1")
 		return found
 	})
 	wantNoDenials(t, server)

@@ -13,8 +13,17 @@ import (
 	"cluster-agent/worker"
 )
 
-// Accept implements [worker.Board].
+// Accept implements [worker.Board]. A task that could not be accepted has not
+// been started: it may be given back, or handed out again.
 func (t *Tasks) Accept(ctx context.Context, task worker.Task) error {
+	err := t.accept(ctx, task)
+	if err != nil {
+		t.release(string(task.Payload))
+	}
+	return err
+}
+
+func (t *Tasks) accept(ctx context.Context, task worker.Task) error {
 	masked, err := mask(task.Payload)
 	if err != nil {
 		return err

@@ -161,6 +161,7 @@ func replaced(status worker.Status) Outcome {
 		outcome.ExitCode = worker.ExitFailure
 	case worker.ValidationFailed:
 		outcome.ExitCode = worker.ExitInvalid
+	case worker.Completed, worker.Pending, worker.Running:
 	}
 	return outcome
 }

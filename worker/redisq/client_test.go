@@ -53,8 +53,10 @@ func TestSubmit(t *testing.T) {
 		t.Fatalf("outcome is %+v", outcome)
 	}
 	want := []worker.Progress{
-		{Status: worker.Pending}, {Status: worker.Running, Percent: 50},
-		{Status: worker.Running, Percent: 100}, {Status: worker.Aborted, Percent: 100},
+		{Status: worker.Pending},
+		{Status: worker.Running, Percent: 50},
+		{Status: worker.Running, Percent: 100},
+		{Status: worker.Aborted, Percent: 100},
 	}
 	if !slices.Equal(heard, want) {
 		t.Fatalf("heard %+v", heard)

@@ -1,14 +1,12 @@
 package redisq_test
 
 import (
-	"context"
 	"io"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/sirupsen/logrus"
 	"github.com/sirupsen/logrus/hooks/test"
 	"go.uber.org/goleak"
@@ -21,7 +19,7 @@ import (
 // go-redis tries a dead address again in a goroutine of its own, which notices
 // within a second that its client was closed.
 func TestMain(m *testing.M) {
-	redis.SetLogger(quiet{})
+	redistest.Quiet()
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
 }
 
@@ -41,8 +39,9 @@ func newLog() (*logrus.Entry, *test.Hook) {
 
 // lines are the messages of a log at level warning and above, and at info.
 func lines(hook *test.Hook) []string {
-	var messages []string
-	for _, entry := range hook.AllEntries() {
+	entries := hook.AllEntries()
+	messages := make([]string, 0, len(entries))
+	for _, entry := range entries {
 		messages = append(messages, entry.Message)
 	}
 	return messages
@@ -135,8 +134,3 @@ func (r remote) Watch(t *testing.T) func() workertest.News {
 		return workertest.News{Channel: message.Channel, Payload: message.Payload}
 	}
 }
-
-type quiet struct{}
-
-// Printf drops what go-redis logs.
-func (quiet) Printf(context.Context, string, ...any) {}

@@ -28,9 +28,9 @@ func run(t *testing.T, do func(context.Context)) (stop func()) {
 	return stop
 }
 
-// connection returns the fields of the connection with a name and a command in
-// CLIENT LIST TYPE normal.
-func connection(t *testing.T, server *redistest.Server, name, command string) (map[string]string, bool) {
+// waiting returns the fields of the connection with a name that is in BRPOP, as
+// CLIENT LIST TYPE normal has them.
+func waiting(t *testing.T, server *redistest.Server, name string) (map[string]string, bool) {
 	t.Helper()
 	list, err := server.Admin().Do(t.Context(), "client", "list", "type", "normal").Text()
 	must(t, err)
@@ -40,7 +40,7 @@ func connection(t *testing.T, server *redistest.Server, name, command string) (m
 			key, value, _ := strings.Cut(word, "=")
 			fields[key] = value
 		}
-		if fields["name"] == name && fields["cmd"] == command {
+		if fields["name"] == name && fields["cmd"] == "brpop" {
 			return fields, true
 		}
 	}
@@ -57,15 +57,15 @@ func TestPresence(t *testing.T) {
 	presence := redisq.NewPresence(opt)
 	stop := run(t, presence.Run)
 	seen := func() (found bool) {
-		_, found = connection(t, server, agent, "brpop")
+		_, found = waiting(t, server, agent)
 		return found
 	}
 	eventually(t, "the agent is seen", seen)
 
-	before, _ := connection(t, server, agent, "brpop")
+	before, _ := waiting(t, server, agent)
 	presence.Reconnect()
 	eventually(t, "the agent is seen again after Reconnect", func() bool {
-		now, found := connection(t, server, agent, "brpop")
+		now, found := waiting(t, server, agent)
 		return found && now["id"] != before["id"]
 	})
 	server.Stop(t)
@@ -111,7 +111,7 @@ func TestPresenceOnReplica(t *testing.T) {
 	}
 	replica.Do(t, "replicaof", "no", "one")
 	eventually(t, "the agent is seen", func() bool {
-		_, found := connection(t, replica, agent, "brpop")
+		_, found := waiting(t, replica, agent)
 		return found
 	})
 	if got := lines(hook); len(got) != 0 {

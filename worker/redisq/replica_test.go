@@ -110,7 +110,8 @@ func wantLog(t *testing.T, log []string, words ...string) {
 }
 
 // TestBecomesReplica: a master that turns replica while a fetch is waiting
-// answers it with UNBLOCKED; nothing is lost, and the log says it once.
+// answers it with UNBLOCKED; nothing is lost, and the log says it once. When it
+// is master again, what the other's agent had begun is settled, not run.
 func TestBecomesReplica(t *testing.T) {
 	t.Parallel()
 	master, other := redistest.Start(t), redistest.Start(t)
@@ -122,12 +123,13 @@ func TestBecomesReplica(t *testing.T) {
 	got := nextInBackground(t.Context(), tasks)
 	monitor.Until(isWord("blmove"))
 	remote{other}.Push(t, `{"id":"replicated","action":"a"}`)
+	remote{other}.Strand(t, `{"id":"begun elsewhere","action":"a"}`)
 	follow(t, master, other)
 	master.Do(t, "replicaof", "no", "one")
 	if task := <-got; task.err != nil || task.task.ID != "replicated" {
 		t.Fatalf("got %+v", task)
 	}
-	wantLog(t, lines(hook), "is a replica", "available again")
+	wantLog(t, lines(hook), "is a replica", "begun elsewhere: was interrupted", "available again")
 }
 
 // TestFinishOnReplica: the final status is told on the replica, for a client

@@ -124,7 +124,7 @@ func (t *Tasks) fetchOne(ctx context.Context) (string, error) {
 func (t *Tasks) lost(ctx context.Context, err error) {
 	t.health.failed(err)
 	t.fetch.drop(nil)
-	if redis.IsReadOnlyError(err) {
+	if becameReplica(err) {
 		t.suspect(settleThem)
 	} else {
 		t.suspect(runStrays)

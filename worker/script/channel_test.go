@@ -1,7 +1,7 @@
 package script_test
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -13,7 +13,7 @@ func told(a *agent, id string) string {
 	var percents []string
 	for _, p := range a.Told(id) {
 		if p.Status == worker.Running && !p.Heartbeat {
-			percents = append(percents, fmt.Sprint(p.Percent))
+			percents = append(percents, strconv.Itoa(p.Percent))
 		}
 	}
 	return strings.Join(percents, " ")

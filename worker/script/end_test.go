@@ -61,7 +61,7 @@ func TestCancelReachesChildren(t *testing.T) {
 	id := a.push("null")
 	a.WaitTold(t, id, halfway())
 	a.Push(t, `{"id":"c","action":"cancel-task","data":{"task":"`+id+`"}}`)
-	for _, pid := range strings.Fields(string(a.Result(t, id).Output)) {
+	for pid := range strings.FieldsSeq(string(a.Result(t, id).Output)) {
 		eventually(t, "child "+pid+" is gone", func() bool { return !alive(t, pid) })
 	}
 }
@@ -110,7 +110,7 @@ func TestDaemon(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	a.runner.DrainTime = time.Hour
-	a.step("10", "(exec sleep 60 <&0 >/dev/null 2>&1 3>&-) <&0 & echo $!")
+	a.step("10", "exec 4<&0; sleep 60 <&4 >/dev/null 2>&1 3>&- & echo $!")
 	got := a.do(`"` + strings.Repeat("x", 1<<20) + `"`)
 	if got.ExitCode != 0 || a.logged("left a background process") {
 		t.Fatalf("got %d", got.ExitCode)

@@ -24,7 +24,7 @@ func TestSource(t *testing.T) {
 	must(t, os.Symlink("folder", filepath.Join(a.dir, "actions/a/linked-folder")))
 	got, err := script.NewSource(filepath.Join(a.dir, "actions"), a.runner).Lookup("a")
 	must(t, err)
-	var names []string
+	names := make([]string, 0, len(got.Steps))
 	for _, step := range got.Steps {
 		names = append(names, step.Name)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -24,13 +25,13 @@ func boardChecks() []check {
 	}
 }
 
-func accepts(t *testing.T, b *bench) {
-	i := b.open(t)
-	watch := b.Remote.Watch(t)
-	b.Remote.Push(t, `{"id":"1","action":"act","data":{"password":"hunter2","n":1.5},"queue":"q"}`)
-	b.accept(t, i, b.take(t, i, "1"))
-	b.wantNews(t, watch, "1", worker.Progress{Status: worker.Pending})
-	record := b.Remote.Record(t, "1")
+func accepts(b *bench) {
+	i := b.open()
+	watch := b.Remote.Watch(b.t)
+	b.Remote.Push(b.t, `{"id":"1","action":"act","data":{"password":"hunter2","n":1.5},"queue":"q"}`)
+	b.accept(i, b.take(i, "1"))
+	b.wantNews(watch, "1", worker.Progress{Status: worker.Pending})
+	record := b.Remote.Record(b.t, "1")
 	var shown struct {
 		ID, Action, Queue string
 		Data              struct {
@@ -39,114 +40,114 @@ func accepts(t *testing.T, b *bench) {
 		}
 	}
 	if err := json.Unmarshal([]byte(record["context"]), &shown); err != nil {
-		t.Fatalf("context %q: %v", record["context"], err)
+		b.t.Fatalf("context %q: %v", record["context"], err)
 	}
 	if shown.ID != "1" || shown.Action != "act" || shown.Queue != "q" || shown.Data.Password != "XXX" || shown.Data.N != 1.5 {
-		t.Fatalf("context is %q", record["context"])
+		b.t.Fatalf("context is %q", record["context"])
 	}
 	if len(record) != 1 {
-		t.Fatalf("record is %v, want a context alone", record)
+		b.t.Fatalf("record is %v, want a context alone", record)
 	}
 }
 
-func reports(t *testing.T, b *bench) {
-	i := b.open(t)
-	b.Remote.Push(t, order("1"))
-	task := b.take(t, i, "1")
-	b.accept(t, i, task)
-	watch := b.Remote.Watch(t)
-	before := fmt.Sprint(b.Remote.Record(t, "1"))
+func reports(b *bench) {
+	i := b.open()
+	b.Remote.Push(b.t, order("1"))
+	task := b.take(i, "1")
+	b.accept(i, task)
+	watch := b.Remote.Watch(b.t)
+	before := fmt.Sprint(b.Remote.Record(b.t, "1"))
 	for percent := range 3 {
 		p := worker.Progress{Status: worker.Running, Percent: percent}
-		if err := i.Report(t.Context(), task, p); err != nil {
-			t.Fatal(err)
+		if err := i.Report(b.t.Context(), task, p); err != nil {
+			b.t.Fatal(err)
 		}
-		if err := i.Heartbeat(t.Context(), task, p); err != nil {
-			t.Fatal(err)
+		if err := i.Heartbeat(b.t.Context(), task, p); err != nil {
+			b.t.Fatal(err)
 		}
-		b.wantNews(t, watch, "1", p)
-		b.wantNews(t, watch, "1", p)
+		b.wantNews(watch, "1", p)
+		b.wantNews(watch, "1", p)
 	}
-	if after := fmt.Sprint(b.Remote.Record(t, "1")); after != before {
-		t.Fatalf("record changed from %s to %s", before, after)
+	if after := fmt.Sprint(b.Remote.Record(b.t, "1")); after != before {
+		b.t.Fatalf("record changed from %s to %s", before, after)
 	}
 }
 
-func finishes(t *testing.T, b *bench) {
-	i := b.open(t)
-	b.Remote.Push(t, order("1"))
-	task := b.take(t, i, "1")
-	b.accept(t, i, task)
-	watch := b.Remote.Watch(t)
+func finishes(b *bench) {
+	i := b.open()
+	b.Remote.Push(b.t, order("1"))
+	task := b.take(i, "1")
+	b.accept(i, task)
+	watch := b.Remote.Watch(b.t)
 	result := done()
 	result.ExitCode, result.Final = 7, worker.Progress{Status: worker.Aborted, Percent: 33}
-	b.finish(t, i, task, result)
-	b.wantNews(t, watch, "1", result.Final)
-	b.wantRecord(t, "1", map[string]string{"output": "out\n", "error": "err\n", "exit_code": "7"})
-	b.wantLists(t, Lists{})
+	b.finish(i, task, result)
+	b.wantNews(watch, "1", result.Final)
+	b.wantRecord("1", map[string]string{"output": "out\n", "error": "err\n", "exit_code": "7"})
+	b.wantLists(Lists{})
 }
 
-func heldReports(t *testing.T, b *bench) {
-	i := b.open(t)
-	b.Remote.Push(t, order("1"))
-	task := b.take(t, i, "1")
-	watch := b.Remote.Watch(t)
+func heldReports(b *bench) {
+	i := b.open()
+	b.Remote.Push(b.t, order("1"))
+	task := b.take(i, "1")
+	watch := b.Remote.Watch(b.t)
 	result := done()
 	result.Held = []worker.Progress{{Status: worker.Running, Percent: 100}, {Status: worker.Running, Percent: 100}}
-	b.finish(t, i, task, result)
+	b.finish(i, task, result)
 	for _, p := range append(result.Held, result.Final) {
-		b.wantNews(t, watch, "1", p)
+		b.wantNews(watch, "1", p)
 	}
 }
 
 // The first message after the push is the announcement: when it is heard, the
 // result is there and the task is forgotten.
-func announces(t *testing.T, b *bench) {
-	i := b.open(t)
-	b.Remote.Push(t, order("1"))
-	task := b.take(t, i, "1")
-	watch := b.Remote.Watch(t)
+func announces(b *bench) {
+	i := b.open()
+	b.Remote.Push(b.t, order("1"))
+	task := b.take(i, "1")
+	watch := b.Remote.Watch(b.t)
 	result := done()
 	result.Announcements = []worker.Announcement{
 		{Channel: b.Agent + "/event/first", Payload: []byte(`{"a":1}`)},
 		{Channel: b.Agent + "/event/second", Payload: []byte(`2`)},
 	}
-	b.finish(t, i, task, result)
+	b.finish(i, task, result)
 	for _, event := range result.Announcements {
 		if got, want := watch(), (News{event.Channel, string(event.Payload)}); got != want {
-			t.Fatalf("published %+v, want %+v", got, want)
+			b.t.Fatalf("published %+v, want %+v", got, want)
 		}
-		b.wantRecord(t, "1", map[string]string{"exit_code": "0"})
-		b.wantLists(t, Lists{})
+		b.wantRecord("1", map[string]string{"exit_code": "0"})
+		b.wantLists(Lists{})
 	}
-	b.wantNews(t, watch, "1", result.Final)
+	b.wantNews(watch, "1", result.Final)
 }
 
-func anyBytes(t *testing.T, b *bench) {
-	i := b.open(t)
+func anyBytes(b *bench) {
+	i := b.open()
 	result := done()
 	result.Output = []byte("\x00\xff\r\n" + strings.Repeat("long ", 1<<16))
 	result.Error = nil
-	b.Remote.Push(t, order("1"))
-	b.finish(t, i, b.take(t, i, "1"), result)
-	b.wantRecord(t, "1", map[string]string{"output": string(result.Output), "error": ""})
+	b.Remote.Push(b.t, order("1"))
+	b.finish(i, b.take(i, "1"), result)
+	b.wantRecord("1", map[string]string{"output": string(result.Output), "error": ""})
 }
 
-func manyAtOnce(t *testing.T, b *bench) {
-	i := b.open(t)
+func manyAtOnce(b *bench) {
+	i := b.open()
 	const tasks = 50
 	var running sync.WaitGroup
 	for n := range tasks {
-		b.Remote.Push(t, order(fmt.Sprint(n)))
+		b.Remote.Push(b.t, order(strconv.Itoa(n)))
 	}
 	for n := range tasks {
-		task := b.take(t, i, fmt.Sprint(n))
-		running.Go(func() { lifeOf(t.Context(), t, i, task) })
+		task := b.take(i, strconv.Itoa(n))
+		running.Go(func() { lifeOf(b.t.Context(), b.t, i, task) })
 	}
 	running.Wait()
-	b.wantLists(t, Lists{})
+	b.wantLists(Lists{})
 	for n := range tasks {
-		b.wantRecord(t, fmt.Sprint(n), map[string]string{"output": fmt.Sprint(n), "exit_code": "0"})
+		b.wantRecord(strconv.Itoa(n), map[string]string{"output": strconv.Itoa(n), "exit_code": "0"})
 	}
 }
 

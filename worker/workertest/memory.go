@@ -3,6 +3,7 @@ package workertest
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -95,11 +96,7 @@ func (m *Memory) Lists(*testing.T) Lists {
 func (m *Memory) Record(_ *testing.T, id string) map[string]string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	record := map[string]string{}
-	for part, text := range m.records[id] {
-		record[part] = text
-	}
-	return record
+	return maps.Clone(m.records[id])
 }
 
 // Watch implements [Remote].

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"testing"
 	"time"
 
 	"cluster-agent/worker"
@@ -24,86 +23,86 @@ func queueChecks() []check {
 	}
 }
 
-func inOrder(t *testing.T, b *bench) {
-	i := b.open(t)
-	b.Remote.Push(t, order("1"), order("2"))
-	b.Remote.Push(t, order("3"))
+func inOrder(b *bench) {
+	i := b.open()
+	b.Remote.Push(b.t, order("1"), order("2"))
+	b.Remote.Push(b.t, order("3"))
 	for _, id := range []string{"1", "2", "3"} {
-		b.take(t, i, id)
+		b.take(i, id)
 	}
 }
 
-func wakes(t *testing.T, b *bench) {
-	i := b.open(t)
-	b.idle(t, i)
+func wakes(b *bench) {
+	i := b.open()
+	b.idle(i)
 	got := make(chan worker.Task)
 	go func() {
-		task, err := i.Next(t.Context())
+		task, err := i.Next(b.t.Context())
 		if err != nil {
-			t.Errorf("next: %v", err)
+			b.t.Errorf("next: %v", err)
 		}
 		got <- task
 	}()
-	b.Remote.Push(t, order("late"))
+	b.Remote.Push(b.t, order("late"))
 	if task := <-got; task.ID != "late" {
-		t.Fatalf("got %q", task.ID)
+		b.t.Fatalf("got %q", task.ID)
 	}
 }
 
-func staysInProgress(t *testing.T, b *bench) {
-	i := b.open(t)
-	b.Remote.Push(t, order("1"), order("2"))
-	task := b.take(t, i, "1")
-	b.wantLists(t, Lists{Waiting: []string{order("2")}, InProgress: []string{order("1")}})
-	b.accept(t, i, task)
-	if err := i.Report(t.Context(), task, worker.Progress{Status: worker.Running}); err != nil {
-		t.Fatal(err)
+func staysInProgress(b *bench) {
+	i := b.open()
+	b.Remote.Push(b.t, order("1"), order("2"))
+	task := b.take(i, "1")
+	b.wantLists(Lists{Waiting: []string{order("2")}, InProgress: []string{order("1")}})
+	b.accept(i, task)
+	if err := i.Report(b.t.Context(), task, worker.Progress{Status: worker.Running}); err != nil {
+		b.t.Fatal(err)
 	}
-	b.wantLists(t, Lists{Waiting: []string{order("2")}, InProgress: []string{order("1")}})
-	b.finish(t, i, task, done())
-	b.wantLists(t, Lists{Waiting: []string{order("2")}})
+	b.wantLists(Lists{Waiting: []string{order("2")}, InProgress: []string{order("1")}})
+	b.finish(i, task, done())
+	b.wantLists(Lists{Waiting: []string{order("2")}})
 }
 
-func equalPayloads(t *testing.T, b *bench) {
-	i := b.open(t)
-	b.Remote.Push(t, order("1"), order("1"), order("2"))
-	first, second := b.take(t, i, "1"), b.take(t, i, "1")
-	b.finish(t, i, first, done())
-	b.wantLists(t, Lists{Waiting: []string{order("2")}, InProgress: []string{order("1")}})
-	b.finish(t, i, second, done())
-	b.wantLists(t, Lists{Waiting: []string{order("2")}})
-	b.take(t, i, "2")
+func equalPayloads(b *bench) {
+	i := b.open()
+	b.Remote.Push(b.t, order("1"), order("1"), order("2"))
+	first, second := b.take(i, "1"), b.take(i, "1")
+	b.finish(i, first, done())
+	b.wantLists(Lists{Waiting: []string{order("2")}, InProgress: []string{order("1")}})
+	b.finish(i, second, done())
+	b.wantLists(Lists{Waiting: []string{order("2")}})
+	b.take(i, "2")
 }
 
-func undecodable(t *testing.T, b *bench) {
-	i := b.open(t)
+func undecodable(b *bench) {
+	i := b.open()
 	for _, payload := range []string{"Il n'y a rien", `{"id":`, `[]`, `{"id":"x"}`, `{"action":"x"}`, `{"id":7,"action":"x"}`, "\xff\x00"} {
-		b.Remote.Push(t, payload)
-		_, err := i.Next(t.Context())
+		b.Remote.Push(b.t, payload)
+		_, err := i.Next(b.t.Context())
 		var reason *worker.DecodeError
 		if !errors.As(err, &reason) || reason.Error() == "" {
-			t.Fatalf("%q: error %v, want a DecodeError with a reason", payload, err)
+			b.t.Fatalf("%q: error %v, want a DecodeError with a reason", payload, err)
 		}
-		b.wantLists(t, Lists{})
+		b.wantLists(Lists{})
 	}
-	b.Remote.Push(t, order("good"))
-	b.take(t, i, "good")
+	b.Remote.Push(b.t, order("good"))
+	b.take(i, "good")
 }
 
-func asPushed(t *testing.T, b *bench) {
-	i := b.open(t)
+func asPushed(b *bench) {
+	i := b.open()
 	payload := ` {"queue":"q","id":"ü/1","action":"a b","data":[1.50, "x"],"user":"joe","extra":{"y":null}} `
-	b.Remote.Push(t, payload)
-	task := b.take(t, i, "ü/1")
+	b.Remote.Push(b.t, payload)
+	task := b.take(i, "ü/1")
 	if task.Action != "a b" || string(task.Data) != `[1.50, "x"]` || task.User != "joe" || string(task.Payload) != payload {
-		t.Fatalf("got %+v", task)
+		b.t.Fatalf("got %+v", task)
 	}
 }
 
-func nextEnds(t *testing.T, b *bench) {
-	i := b.open(t)
-	b.idle(t, i)
-	ctx, cancel := context.WithCancel(t.Context())
+func nextEnds(b *bench) {
+	i := b.open()
+	b.idle(i)
+	ctx, cancel := context.WithCancel(b.t.Context())
 	ended := make(chan error)
 	go func() {
 		_, err := i.Next(ctx)
@@ -112,59 +111,59 @@ func nextEnds(t *testing.T, b *bench) {
 	cancel()
 	began := time.Now()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Fatalf("error %v, want that of the context", err)
+		b.t.Fatalf("error %v, want that of the context", err)
 	}
 	if took := time.Since(began); took > time.Second {
-		t.Fatalf("took %v", took)
+		b.t.Fatalf("took %v", took)
 	}
 }
 
-func endedTakesNothing(t *testing.T, b *bench) {
-	i := b.open(t)
-	b.idle(t, i)
-	b.Remote.Push(t, order("1"))
-	ctx, cancel := context.WithCancel(t.Context())
+func endedTakesNothing(b *bench) {
+	i := b.open()
+	b.idle(i)
+	b.Remote.Push(b.t, order("1"))
+	ctx, cancel := context.WithCancel(b.t.Context())
 	cancel()
 	if _, err := i.Next(ctx); !errors.Is(err, context.Canceled) {
-		t.Fatalf("error %v, want that of the context", err)
+		b.t.Fatalf("error %v, want that of the context", err)
 	}
-	b.wantLists(t, Lists{Waiting: []string{order("1")}})
+	b.wantLists(Lists{Waiting: []string{order("1")}})
 }
 
 // A task may be pushed in the very moment in which Next is given up. Wherever
 // that finds it, it is there for the next Next, or is given back.
-func afterGivingUp(t *testing.T, b *bench) {
-	i := b.open(t)
-	b.idle(t, i)
+func afterGivingUp(b *bench) {
+	i := b.open()
+	b.idle(i)
 	for range 20 {
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(b.t.Context())
 		ended := make(chan worker.Task)
 		go func() {
 			task, err := i.Next(ctx)
 			if err != nil && !errors.Is(err, context.Canceled) {
-				t.Errorf("next: %v", err)
+				b.t.Errorf("next: %v", err)
 			}
 			ended <- task
 		}()
 		go cancel()
-		b.Remote.Push(t, order("1"))
+		b.Remote.Push(b.t, order("1"))
 		task := <-ended
 		if task.ID == "" {
-			b.settleGivenUp(t, i)
-			task = b.take(t, i, "1")
+			b.settleGivenUp(i)
+			task = b.take(i, "1")
 		}
-		b.finish(t, i, task, done())
-		b.wantLists(t, Lists{})
+		b.finish(i, task, done())
+		b.wantLists(Lists{})
 	}
 }
 
 // settleGivenUp gives back a task that was taken and not handed out.
-func (b *bench) settleGivenUp(t *testing.T, i Instance) {
-	t.Helper()
-	if err := i.Return(t.Context()); err != nil {
-		t.Fatalf("return: %v", err)
+func (b *bench) settleGivenUp(i Instance) {
+	b.t.Helper()
+	if err := i.Return(b.t.Context()); err != nil {
+		b.t.Fatalf("return: %v", err)
 	}
-	if lists := b.Remote.Lists(t); !slices.Equal(lists.Waiting, []string{order("1")}) {
-		t.Fatalf("after Return: %+v", lists)
+	if lists := b.Remote.Lists(b.t); !slices.Equal(lists.Waiting, []string{order("1")}) {
+		b.t.Fatalf("after Return: %+v", lists)
 	}
 }

@@ -19,7 +19,7 @@ func Run(t *testing.T, makeFixture func(t *testing.T) Fixture) {
 	for _, check := range slices.Concat(queueChecks(), boardChecks(), recoveryChecks()) {
 		t.Run(check.name, func(t *testing.T) {
 			t.Parallel()
-			check.run(t, &bench{Fixture: makeFixture(t)})
+			check.run(&bench{Fixture: makeFixture(t), t: t})
 		})
 	}
 }
@@ -27,20 +27,23 @@ func Run(t *testing.T, makeFixture func(t *testing.T) Fixture) {
 // check is one promise of the contract.
 type check struct {
 	name string
-	run  func(t *testing.T, b *bench)
+	run  func(b *bench)
 }
 
 // bench is a fixture with the small tools the checks share.
-type bench struct{ Fixture }
+type bench struct {
+	Fixture
+	t *testing.T
+}
 
 // patience bounds everything the suite waits for.
 const patience = 10 * time.Second
 
 // open begins a life that ends with the test.
-func (b *bench) open(t *testing.T) Instance {
-	t.Helper()
-	instance := b.Open(t)
-	t.Cleanup(func() { closeInstance(t, instance) })
+func (b *bench) open() Instance {
+	b.t.Helper()
+	instance := b.Open(b.t)
+	b.t.Cleanup(func() { closeInstance(b.t, instance) })
 	return instance
 }
 
@@ -56,40 +59,40 @@ func order(id string) string {
 }
 
 // next takes the next task.
-func (b *bench) next(t *testing.T, queue worker.Queue) worker.Task {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+func (b *bench) next(queue worker.Queue) worker.Task {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
 	defer cancel()
 	task, err := queue.Next(ctx)
 	if err != nil {
-		t.Fatalf("next task: %v", err)
+		b.t.Fatalf("next task: %v", err)
 	}
 	return task
 }
 
 // take takes the next task and wants it to be a certain one.
-func (b *bench) take(t *testing.T, queue worker.Queue, id string) worker.Task {
-	t.Helper()
-	task := b.next(t, queue)
+func (b *bench) take(queue worker.Queue, id string) worker.Task {
+	b.t.Helper()
+	task := b.next(queue)
 	if task.ID != id {
-		t.Fatalf("got task %q, want %q", task.ID, id)
+		b.t.Fatalf("got task %q, want %q", task.ID, id)
 	}
 	return task
 }
 
-func (b *bench) accept(t *testing.T, board worker.Board, task worker.Task) {
-	t.Helper()
-	if err := board.Accept(t.Context(), task); err != nil {
-		t.Fatalf("accept: %v", err)
+func (b *bench) accept(board worker.Board, task worker.Task) {
+	b.t.Helper()
+	if err := board.Accept(b.t.Context(), task); err != nil {
+		b.t.Fatalf("accept: %v", err)
 	}
 }
 
-func (b *bench) finish(t *testing.T, board worker.Board, task worker.Task, result worker.Result) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+func (b *bench) finish(board worker.Board, task worker.Task, result worker.Result) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
 	defer cancel()
 	if err := board.Finish(ctx, task, result); err != nil {
-		t.Fatalf("finish: %v", err)
+		b.t.Fatalf("finish: %v", err)
 	}
 }
 
@@ -101,43 +104,43 @@ func done() worker.Result {
 	}
 }
 
-func (b *bench) wantLists(t *testing.T, want Lists) {
-	t.Helper()
-	got := b.Remote.Lists(t)
+func (b *bench) wantLists(want Lists) {
+	b.t.Helper()
+	got := b.Remote.Lists(b.t)
 	if !slices.Equal(got.Waiting, want.Waiting) || !slices.Equal(got.InProgress, want.InProgress) {
-		t.Fatalf("lists are %+v, want %+v", got, want)
+		b.t.Fatalf("lists are %+v, want %+v", got, want)
 	}
 }
 
-func (b *bench) wantRecord(t *testing.T, id string, want map[string]string) {
-	t.Helper()
-	got := b.Remote.Record(t, id)
+func (b *bench) wantRecord(id string, want map[string]string) {
+	b.t.Helper()
+	got := b.Remote.Record(b.t, id)
 	for part, text := range want {
 		if got[part] != text {
-			t.Fatalf("%s of task %s is %q, want %q", part, id, got[part], text)
+			b.t.Fatalf("%s of task %s is %q, want %q", part, id, got[part], text)
 		}
 	}
 }
 
 // wantNews wants the next message to be this progress of a task.
-func (b *bench) wantNews(t *testing.T, watch func() News, id string, p worker.Progress) {
-	t.Helper()
+func (b *bench) wantNews(watch func() News, id string, p worker.Progress) {
+	b.t.Helper()
 	text, err := json.Marshal(p)
 	if err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
 	if got, want := watch(), (News{b.taskNews(id), string(text)}); got != want {
-		t.Fatalf("published %+v, want %+v", got, want)
+		b.t.Fatalf("published %+v, want %+v", got, want)
 	}
 }
 
 // idle has the instance do all it does before it waits, by letting it wait for
 // a task that does not come.
-func (b *bench) idle(t *testing.T, queue worker.Queue) {
-	t.Helper()
-	b.Remote.Push(t, `no task`)
+func (b *bench) idle(queue worker.Queue) {
+	b.t.Helper()
+	b.Remote.Push(b.t, `no task`)
 	var undecodable *worker.DecodeError
-	if _, err := queue.Next(t.Context()); !errors.As(err, &undecodable) {
-		t.Fatalf("next: %v, want a DecodeError", err)
+	if _, err := queue.Next(b.t.Context()); !errors.As(err, &undecodable) {
+		b.t.Fatalf("next: %v, want a DecodeError", err)
 	}
 }

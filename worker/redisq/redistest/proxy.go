@@ -66,7 +66,7 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		server, err := new(net.Dialer).Dial("tcp", p.server) //nolint:noctx // ends with the listener and with Cut
+		server, err := new(net.Dialer).Dial("tcp", p.server)
 		if err != nil {
 			closeAll(client)
 			continue

@@ -189,10 +189,16 @@ func (s *Server) Restart(t *testing.T) {
 }
 
 // Pause stops the server in its tracks: connections stay open, nothing answers.
-func (s *Server) Pause(t *testing.T) { s.signal(t, syscall.SIGSTOP) }
+func (s *Server) Pause(t *testing.T) {
+	t.Helper()
+	s.signal(t, syscall.SIGSTOP)
+}
 
 // Resume ends a Pause.
-func (s *Server) Resume(t *testing.T) { s.signal(t, syscall.SIGCONT) }
+func (s *Server) Resume(t *testing.T) {
+	t.Helper()
+	s.signal(t, syscall.SIGCONT)
+}
 
 func (s *Server) signal(t *testing.T, signal syscall.Signal) {
 	t.Helper()
