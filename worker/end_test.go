@@ -177,7 +177,7 @@ func TestStopEndsStoring(t *testing.T) {
 		end  func(e *engine)
 		want time.Duration
 	}{
-		"stopped":   {func(e *engine) { e.cancel() }, 700 * time.Millisecond},
+		"stopped":   {func(e *engine) { e.cancel() }, 600 * time.Millisecond},
 		"cancelled": {func(e *engine) { e.pushData("c", "cancel-task", `{"task":"1"}`) }, time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {

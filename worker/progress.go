@@ -5,6 +5,10 @@ import (
 	"sync"
 )
 
+// maxHeld is the most that reports of 100 % come to in a run that goes well: the
+// last step's own, and that of its end.
+const maxHeld = 2
+
 // maxWeight keeps the sum of all weights, times 100, far from an overflow.
 const maxWeight = 1 << 31
 
@@ -124,9 +128,12 @@ func (t *tracker) close(status Status) (final Progress, held []Progress, outbox 
 func (t *tracker) report() {
 	now := Progress{Status: t.status, Percent: t.share()}
 	if now.Percent >= 100 {
-		t.held = append(t.held, now)
+		if len(t.held) < maxHeld {
+			t.held = append(t.held, now)
+		}
 		return
 	}
+	t.held = nil
 	t.told = now
 	if t.tell != nil {
 		t.tell(now)

@@ -114,7 +114,8 @@ func TestProgress(t *testing.T) {
 }
 
 // TestHeld: what says 100 % is not told but goes out with the result, since
-// clients read the result as soon as they see it.
+// clients read the result as soon as they see it. One that a step took back is
+// not told at all.
 func TestHeld(t *testing.T) {
 	t.Parallel()
 	var told []Progress
@@ -127,11 +128,25 @@ func TestHeld(t *testing.T) {
 	if want := []Progress{{Running, 0}, {Running, 40}}; !slices.Equal(told, want) {
 		t.Errorf("told %v, want %v", told, want)
 	}
-	if want := []Progress{{Running, 100}, {Running, 100}}; !slices.Equal(held, want) {
+	if want := []Progress{{Running, 100}}; !slices.Equal(held, want) {
 		t.Errorf("held %v, want %v", held, want)
 	}
 	if want := (Progress{Aborted, 100}); final != want {
 		t.Errorf("final %v, want %v", final, want)
+	}
+}
+
+// TestHeldIsBounded: a step may say 100 % without end.
+func TestHeldIsBounded(t *testing.T) {
+	t.Parallel()
+	tracker := newTracker([]Step{{Name: "a"}}, func(Progress) {})
+	tracker.start(0)
+	for range 1000 {
+		ignoring(tracker.setProgress(100))
+	}
+	tracker.done()
+	if _, held, _ := tracker.close(Completed); len(held) != 2 {
+		t.Errorf("%d reports are held, want the step's and that of its end", len(held))
 	}
 }
 

@@ -2,28 +2,35 @@ package worker
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
 // running knows the tasks that run now, to cancel one of them.
 type running struct {
 	mu    sync.Mutex
-	tasks map[string]context.CancelCauseFunc
+	tasks map[string][]*runningTask // more than one only if an id was used twice
 }
 
+type runningTask struct{ cancel context.CancelCauseFunc }
+
 func newRunning() *running {
-	return &running{tasks: map[string]context.CancelCauseFunc{}}
+	return &running{tasks: map[string][]*runningTask{}}
 }
 
 // add makes a task known; the function returned takes it out again.
 func (r *running) add(id string, cancel context.CancelCauseFunc) (remove func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tasks[id] = cancel
+	mine := &runningTask{cancel}
+	r.tasks[id] = append(r.tasks[id], mine)
 	return func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		delete(r.tasks, id)
+		rest := slices.DeleteFunc(r.tasks[id], func(other *runningTask) bool { return other == mine })
+		if r.tasks[id] = rest; len(rest) == 0 {
+			delete(r.tasks, id)
+		}
 	}
 }
 
@@ -31,9 +38,8 @@ func (r *running) add(id string, cancel context.CancelCauseFunc) (remove func())
 func (r *running) cancel(id string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	stop, found := r.tasks[id]
-	if found {
-		stop(errCancelled)
+	for _, task := range r.tasks[id] {
+		task.cancel(errCancelled)
 	}
-	return found
+	return len(r.tasks[id]) > 0
 }

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/sirupsen/logrus"
 )
@@ -30,9 +33,15 @@ func (w *Worker) takeTasks(ctx context.Context) {
 			continue
 		}
 		w.busy.add()
+		// Known before the next task is taken, which may be the one that cancels it.
+		taskCtx, cancel := context.WithCancelCause(ctx)
+		forget := func() {}
+		if w.builtin(task.Action) == nil {
+			forget = w.running.add(task.ID, cancel)
+		}
 		tasks.Go(func() {
-			defer func() { w.busy.done(); <-slots }()
-			w.handle(ctx, task)
+			defer func() { forget(); cancel(nil); w.busy.done(); <-slots }()
+			w.handle(taskCtx, task)
 		})
 	}
 }
@@ -76,26 +85,22 @@ func (w *Worker) ignored(err error) {
 
 // handle sees a task from its acceptance to its result.
 func (w *Worker) handle(ctx context.Context, task Task) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-
 	storing, stop := outlive(ctx, w.cfg.StopGrace)
 	defer stop()
 	if err := w.cfg.Board.Accept(storing, task); err != nil {
 		w.cfg.Log.Errorf("%s: accept task: %v", w.subject(task), err)
 		return
 	}
-	result := w.work(ctx, task, cancel)
+	result := w.work(ctx, task)
 	if err := w.cfg.Board.Finish(storing, task, result); err != nil {
 		w.cfg.Log.Errorf("%s: store result: %v", w.subject(task), err)
 	}
 }
 
-func (w *Worker) work(ctx context.Context, task Task, cancel context.CancelCauseFunc) Result {
+func (w *Worker) work(ctx context.Context, task Task) Result {
 	if builtin := w.builtin(task.Action); builtin != nil {
 		return builtin(ctx, task)
 	}
-	defer w.running.add(task.ID, cancel)()
 	return w.runAction(ctx, task)
 }
 
@@ -197,7 +202,11 @@ func (w *Worker) beat(ctx context.Context, task Task, p Progress) {
 }
 
 func (w *Worker) subject(task Task) string {
-	return fmt.Sprintf("task/%s/%s", w.cfg.AgentID, task.ID)
+	id := task.ID
+	if strings.ContainsFunc(id, unicode.IsControl) {
+		id = strconv.Quote(id) // one line each, whatever the id holds
+	}
+	return fmt.Sprintf("task/%s/%s", w.cfg.AgentID, id)
 }
 
 // outlive returns a context that goes on for a while after ctx has ended with

@@ -47,7 +47,7 @@ type Tuning struct {
 	MaxConcurrency  int           // tasks, and separately events, running at once; 32
 	OutputLimit     int           // bytes kept of each output stream of a task; 16 MiB
 	OverloadWait    time.Duration // how long an event over the limit waits before it is rejected; 500 ms
-	StopGrace       time.Duration // how long results may still be stored once the worker was stopped; 700 ms
+	StopGrace       time.Duration // how long results may still be stored once the worker was stopped; 600 ms
 }
 
 const (
@@ -56,7 +56,7 @@ const (
 	defaultOutputLimit     = 16 << 20
 	defaultOverloadWait    = 500 * time.Millisecond
 	// A stopped agent has to be gone within a second (protocol, section 6).
-	defaultStopGrace = 700 * time.Millisecond
+	defaultStopGrace = 600 * time.Millisecond
 )
 
 // Worker runs tasks and event handlers until it is stopped or drained.

@@ -66,7 +66,7 @@ func runAgent(env *environment, flags agentFlags) error {
 		log.Log(logrus.FatalLevel, err.Error())
 		return exitError(exitFailure)
 	}
-	return obeySignals(log, agent)
+	return obeySignals(log, agent, env.drain)
 }
 
 // enter makes dir the working directory; none named: that of the caller stays.
@@ -214,7 +214,7 @@ func (a *agent) run(ctx context.Context) {
 }
 
 // giveBackTime is short: an agent that was told to stop has a second.
-const giveBackTime = 200 * time.Millisecond
+const giveBackTime = 100 * time.Millisecond
 
 func (a *agent) giveBack(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackTime)

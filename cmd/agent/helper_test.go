@@ -28,7 +28,7 @@ const rootVariable = "TEST_PROGRAM_ROOT"
 
 func TestMain(m *testing.M) {
 	if root := os.Getenv(rootVariable); root != "" {
-		os.Exit(run(os.Args, &environment{root: root, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}))
+		os.Exit(run(os.Args, processEnvironment(root)))
 	}
 	// A pool that was closed while its Redis was off notices within a second.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))

@@ -15,7 +15,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/sirupsen/logrus"
@@ -26,7 +28,15 @@ import (
 )
 
 func main() {
-	os.Exit(run(os.Args, &environment{root: "/", stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}))
+	os.Exit(run(os.Args, processEnvironment("/")))
+}
+
+// processEnvironment is that of this process. SIGUSR1 is caught before anything
+// else: a supervisor may want an agent to end that has hardly begun.
+func processEnvironment(root string) *environment {
+	drain := make(chan os.Signal, 1)
+	signal.Notify(drain, syscall.SIGUSR1)
+	return &environment{root: root, drain: drain, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
 }
 
 // run is the program: argv[0] or argv[1] tell which.
@@ -77,7 +87,8 @@ func standalone(command *cobra.Command) *cobra.Command {
 
 // environment is what a command has of the process and the machine around it.
 type environment struct {
-	root           string // below which the machine's files are; "/" but in tests
+	drain          <-chan os.Signal // SIGUSR1
+	root           string           // below which the machine's files are; "/" but in tests
 	stdin          io.Reader
 	stdout, stderr io.Writer
 }

@@ -13,13 +13,13 @@ import (
 
 // stopTime is how long an agent that was told to stop may take; the protocol
 // gives it one second.
-const stopTime = 950 * time.Millisecond
+const stopTime = 850 * time.Millisecond
 
 // obeySignals runs the agent: SIGUSR1 drains it, SIGTERM and SIGINT stop it, and
 // it then dies by that very signal, so that a supervisor sees why.
-func obeySignals(log *logrus.Entry, a *agent) error {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGTERM, syscall.SIGINT)
+func obeySignals(log *logrus.Entry, a *agent, drain <-chan os.Signal) error {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	ended := make(chan struct{})
@@ -31,14 +31,13 @@ func obeySignals(log *logrus.Entry, a *agent) error {
 		select {
 		case <-ended:
 			return nil
+		case <-drain:
+			a.worker.Drain()
+			log.Info("SIGUSR1: ending as soon as nothing runs any more")
 		case received := <-signals:
-			if received == syscall.SIGUSR1 {
-				log.Info("SIGUSR1: ending as soon as nothing runs any more")
-				a.worker.Drain()
-				continue
-			}
-			log.Infof("%s: stopping", received)
 			stop()
+			// Beside the wait, since nobody may be reading the log.
+			go log.Infof("%s: stopping", received)
 			waitAtMost(ended, stopTime)
 			return dieBy(received)
 		}

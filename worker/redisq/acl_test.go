@@ -32,9 +32,12 @@ func TestACL(t *testing.T) {
 		PollingInterval: time.Second, Log: log,
 		Environment: func() (map[string]string, error) { return map[string]string{"NODE_ID": "1"}, nil },
 	}
+	subscribed := make(chan struct{}, 1)
 	events := redisq.NewEvents(
-		redisq.Server{Address: server.Address, User: "default", Password: "node/1", Name: "node/1"}, 50*time.Millisecond, nil, log)
+		redisq.Server{Address: server.Address, User: "default", Password: "node/1", Name: "node/1"}, 50*time.Millisecond,
+		func() { subscribed <- struct{}{} }, log)
 	run(t, events.Run)
+	<-subscribed
 	run(t, redisq.NewPresence(opt).Run)
 
 	server.Do(t, "lpush", "node/1/tasks/in-progress", `{"id":"old","action":"a"}`, "rubbish")

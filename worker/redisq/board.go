@@ -75,6 +75,7 @@ func (t *Tasks) finish(ctx context.Context, task worker.Task, result worker.Resu
 		err := t.store(ctx, client, task, result, environment)
 		if redis.IsReadOnlyError(err) && !told {
 			told = true
+			result.Held = nil // nothing comes after the final status
 			err = errors.Join(err, client.Publish(ctx, t.channel(task), message(result.Final)).Err())
 		}
 		return err
@@ -94,12 +95,17 @@ func (t *Tasks) environment(result worker.Result) map[string]string {
 	return variables
 }
 
+// smallResult is what Redis reads at once, so that between the last reports and
+// the transaction, which follow each other in one write, nobody finds a gap.
+const smallResult = 8 << 10
+
 // store writes the result in one transaction, and the last reports with it in
-// the same write.
+// the same write; those of a large result inside of the transaction.
 func (t *Tasks) store(ctx context.Context, client *redis.Client, task worker.Task, result worker.Result, environment map[string]string) error {
 	pipe := client.Pipeline()
-	for _, report := range result.Held {
-		pipe.Publish(ctx, t.channel(task), message(report))
+	small := len(result.Output)+len(result.Error)+len(task.Payload) <= smallResult
+	if small {
+		t.publishHeld(ctx, pipe, task, result)
 	}
 	pipe.Do(ctx, "multi")
 	if !result.Builtin {
@@ -115,12 +121,21 @@ func (t *Tasks) store(ctx context.Context, client *redis.Client, task worker.Tas
 		pipe.Do(ctx, "publish", event.Channel, event.Payload)
 	}
 	pipe.Do(ctx, "lrem", inProgressKey(t.opt.Agent), 1, task.Payload)
+	if !small {
+		t.publishHeld(ctx, pipe, task, result)
+	}
 	pipe.Do(ctx, "publish", t.channel(task), message(result.Final))
 	exec := pipe.Do(ctx, "exec")
 	if _, err := pipe.Exec(ctx); err != nil {
 		return transactionError(err, exec)
 	}
 	return replyErrors(exec)
+}
+
+func (t *Tasks) publishHeld(ctx context.Context, pipe redis.Pipeliner, task worker.Task, result worker.Result) {
+	for _, report := range result.Held {
+		pipe.Do(ctx, "publish", t.channel(task), message(report))
+	}
 }
 
 func (t *Tasks) mirror(ctx context.Context, pipe redis.Pipeliner, environment map[string]string) {
