@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -155,4 +156,36 @@ func oldLeaderComesBack(ctx context.Context, t *testing.T, c *lab.Cluster) {
 	for _, line := range c.Findings(ctx) {
 		t.Log("the old leader is back: ", line)
 	}
+}
+
+// The candidate's agent dies in the middle of the switch. When it is back, its Redis may
+// have become the master without it.
+func TestPromoteWhileTheCandidatesAgentDies(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t, 3*time.Minute)
+	c := newCluster(ctx, t, 3)
+	if err := c.SetEndpoint(ctx, 3, c.Lab.Node(3).Endpoint()); err != nil {
+		t.Fatal(err)
+	}
+	agent := c.Lab.Node(3).Service(lab.NodeAgent)
+	if err := agent.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Promote(ctx, 3); err != nil {
+		t.Fatal(err)
+	}
+	err := lab.Until(ctx, 20*time.Millisecond, func(ctx context.Context) error {
+		role, err := c.Lab.Node(3).Role(ctx)
+		if err == nil && !role.Master {
+			err = errors.New("it is a replica")
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatalf("node 3 does not become master: %v", err)
+	}
+	if err := agent.Kill(ctx); err != nil {
+		t.Fatal(err)
+	}
+	settle(ctx, t, c)
 }

@@ -33,7 +33,7 @@ func TestCall(t *testing.T) {
 		e := start(t, []worker.Action{action("x", looks, fine)})
 		e.Push(t, `{"id":"1","action":"x","user":"joe","data":{"n":7,"list":[1,{"x":"deep"}]}}`)
 		got := e.Result(t, "1")
-		want := "1 x joe true false\n7 deep {\"n\":7,\"list\":[1,{\"x\":\"deep\"}]}\n"
+		want := "1 x joe true false\n7 deep {\"list\":[1,{\"x\":\"deep\"}],\"n\":7}\n"
 		if string(got.Error) != want || string(got.Output) != "{\"n\":7}\n" || got.ExitCode != 0 {
 			t.Fatalf("got %d %q %q", got.ExitCode, got.Error, got.Output)
 		}

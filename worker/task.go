@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,12 +17,21 @@ type Task struct {
 	Payload []byte
 }
 
-// Input is what the steps read: the task's data, or null.
+// Input is what the steps read: the task's data, or null. It is written anew,
+// on one line with sorted keys, so that steps read the same from every client;
+// numbers keep their spelling.
 func (t Task) Input() []byte {
-	if len(t.Data) == 0 {
-		return []byte("null")
+	decoder := json.NewDecoder(bytes.NewReader(t.Data))
+	decoder.UseNumber()
+	var data any
+	if err := decoder.Decode(&data); err != nil {
+		return []byte("null") // there is none: what was decoded once is JSON
 	}
-	return t.Data
+	input, err := json.Marshal(data)
+	if err != nil {
+		return t.Data
+	}
+	return input
 }
 
 // DecodeError says why a payload is no task.

@@ -69,3 +69,19 @@ func FuzzDecodeTask(f *testing.F) {
 		}
 	})
 }
+
+// TestInputIsWrittenAnew: what steps read does not depend on how a client
+// spaces and orders what it sends.
+func TestInputIsWrittenAnew(t *testing.T) {
+	t.Parallel()
+	for data, want := range map[string]string{
+		"":     "null",
+		"null": "null",
+		`{ "b" : 1.50,` + "\n" + `"a": [1e400, "x"] }`: `{"a":[1e400,"x"],"b":1.50}`,
+		`"text"`: `"text"`,
+	} {
+		if got := string(Task{Data: []byte(data)}.Input()); got != want {
+			t.Errorf("input of %q is %s, want %s", data, got, want)
+		}
+	}
+}

@@ -24,6 +24,10 @@ func (s steps) vpn(ctx context.Context, c *worker.Call) error {
 	if err := s.machine.NameNodes(ctx, address, address); err != nil {
 		return err
 	}
+	// A join that failed may have left the machine with another id.
+	if err := s.machine.Identify(ctx, firstNode); err != nil {
+		return err
+	}
 	return s.machine.Redis(func(store *cluster.Store) error {
 		if err := store.Listen(ctx, address); err != nil {
 			return err

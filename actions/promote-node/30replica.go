@@ -29,7 +29,7 @@ func (s steps) replica(ctx context.Context, c *worker.Call) error {
 			return err
 		}
 		for _, node := range nodes {
-			if node.ID == in.NodeID {
+			if node.ID == in.NodeID && node.Address.IsValid() {
 				catching, cancel := context.WithTimeout(ctx, syncTime)
 				defer cancel()
 				if err := store.ReplicaInSync(catching, node.Address); err != nil {

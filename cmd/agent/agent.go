@@ -185,7 +185,11 @@ func compiledIn(id string, env *environment, log *logrus.Entry, reconnect func()
 		return compiledParts{actions: actions.Cluster(machine, coreVersion(os.Getenv))}, nil
 	case strings.HasPrefix(id, "node/"):
 		apply := node.NewFlight(func(ctx context.Context) error {
-			_, err := machine.ApplyRoutes(ctx)
+			report, err := machine.ApplyRoutes(ctx)
+			node.LogChanges(log, report)
+			for _, warning := range report.Warnings {
+				log.Warnf("VPN: %s", warning)
+			}
 			return err
 		})
 		keeper := node.NewKeeper(machine, reconnect)

@@ -43,7 +43,7 @@ func apiRunCommand(env *environment) *cobra.Command {
 		Long: `Gives a task to an agent (cluster, unless another is named) and waits for it.
 Prints the output as JSON, and the task's error text on stderr; exits with the
 action's exit code. Ctrl-C cancels the task.`,
-		Example: `  api-cli run get-cluster-status
+		Example: `  api-cli run list-actions
   api-cli run node/2/list-actions
   api-cli run add-node --data '{"node_pwh":"…","public_key":"…","endpoint":""}'
   ssh node2 agent join-request | api-cli run add-node --data -`,

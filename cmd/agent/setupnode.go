@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -62,7 +63,7 @@ func joinRequestCommand(env *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			request.Endpoint = endpoint
+			request.Endpoint, request.CoreVersion = endpoint, coreVersion(os.Getenv)
 			return json.NewEncoder(env.stdout).Encode(request)
 		},
 	}

@@ -184,7 +184,7 @@ func TestJoinRequest(t *testing.T) {
 	must(t, json.Unmarshal([]byte(got.stdout), &request))
 	key, err := m.files.Keys()
 	must(t, err)
-	if got.code != 0 || len(request) != 3 || request["endpoint"] != "node2.example.com:55820" ||
+	if got.code != 0 || len(request) != 4 || request["core_version"] != softwareVersion || request["endpoint"] != "node2.example.com:55820" ||
 		request["public_key"] != key.PublicKey().String() || request["node_pwh"] != redistest.PasswordHash() {
 		t.Errorf("%+v", got)
 	}

@@ -96,15 +96,35 @@ func (s *Store) Create(ctx context.Context, network string, first vpn.Node, uuid
 }
 
 // Persist makes Redis write its data to disk and waits for it: what was given
-// out before, such as a node id, is not given out again after a crash.
+// out before, such as a node id, is not given out again after a crash. Redis
+// goes on serving meanwhile.
 func (s *Store) Persist(ctx context.Context) error {
-	err := s.redis.Save(ctx).Err()
-	// A save in the background is under way: it may have begun too early.
-	for err != nil && strings.Contains(err.Error(), "in progress") && pause(ctx, saveRetry) {
-		err = s.redis.Save(ctx).Err()
+	err := s.redis.BgSave(ctx).Err()
+	// A save that is under way may have begun too early: another has to follow.
+	for err != nil && strings.Contains(err.Error(), "in progress") && pause(ctx, retryShort) {
+		err = s.redis.BgSave(ctx).Err()
 	}
 	if err != nil {
 		return fmt.Errorf("save Redis to disk: %w", err)
+	}
+	for {
+		info, err := s.redis.InfoMap(ctx, "persistence").Result()
+		if err != nil {
+			return fmt.Errorf("wait for Redis to be saved: %w", err)
+		}
+		state := info["Persistence"]
+		if state["rdb_bgsave_in_progress"] == "0" {
+			return savedWell(state["rdb_last_bgsave_status"])
+		}
+		if !pause(ctx, retryShort) {
+			return fmt.Errorf("wait for Redis to be saved: %w", ctx.Err())
+		}
+	}
+}
+
+func savedWell(status string) error {
+	if status != "ok" {
+		return fmt.Errorf("save Redis to disk: status %q, see its log", status)
 	}
 	return nil
 }

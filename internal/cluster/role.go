@@ -27,10 +27,7 @@ type Replica struct {
 	Offset int64 // bytes of the replication stream that it has acknowledged
 }
 
-const (
-	retryShort = 20 * time.Millisecond
-	saveRetry  = 100 * time.Millisecond
-)
+const retryShort = 20 * time.Millisecond
 
 // Role asks Redis for its role.
 func (s *Store) Role(ctx context.Context) (Role, error) {

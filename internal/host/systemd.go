@@ -39,9 +39,10 @@ func (s *Systemd) Reload(ctx context.Context) error {
 	return s.systemctl(ctx, "daemon-reload")
 }
 
-// WGUp implements WireGuard.
+// WGUp implements WireGuard. The unit stays active when somebody deletes the
+// interface (RemainAfterExit), and starting what is active does nothing.
 func (s *Systemd) WGUp(ctx context.Context) error {
-	return s.systemctl(ctx, "start", wgUnit)
+	return s.systemctl(ctx, "restart", wgUnit)
 }
 
 // WGDown implements WireGuard.

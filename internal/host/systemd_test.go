@@ -16,7 +16,7 @@ func TestSystemdCommands(t *testing.T) {
 		"systemctl enable --now redis-server",
 		"systemctl restart redis-server",
 		"systemctl restart --no-block agent@node",
-		"systemctl start wg-quick@wg0",
+		"systemctl restart wg-quick@wg0",
 		"systemctl stop wg-quick@wg0",
 		"systemctl restart wg-quick@wg0",
 		"systemctl enable wg-quick@wg0",

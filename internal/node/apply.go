@@ -130,8 +130,14 @@ func (m *Machine) followRecords(ctx context.Context, s *session) error {
 		return err
 	}
 	role, err := s.Role(ctx)
-	if err != nil || role.Master || !role.LinkUp || records.Leader == s.self {
+	if err != nil || records.Leader == s.self {
 		return err
+	}
+	if role.Master {
+		return m.finishLead(ctx, s, records)
+	}
+	if !role.LinkUp {
+		return nil
 	}
 	if followed, known := nodeAt(records, role.Source); !known || followed == records.Leader {
 		return nil
@@ -141,6 +147,28 @@ func (m *Machine) followRecords(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	return sw.run(ctx)
+}
+
+// finishLead makes this node the leader in all respects if its Redis has been
+// made master and nothing else has happened: the agent was not there when the
+// mastership came. It is so if the leader in the records is a replica.
+func (m *Machine) finishLead(ctx context.Context, s *session, records vpn.Cluster) error {
+	sw, err := m.beginSwitch(ctx, s, Switch{Leader: s.self, Planned: true, Wait: missedTime})
+	if errors.Is(err, ErrNoEndpoint) {
+		return nil // nobody had prepared this node to lead
+	}
+	if err != nil {
+		return err
+	}
+	recorded, found := records.Node(records.Leader)
+	if !found || !recorded.Address.IsValid() {
+		return nil
+	}
+	if leads, err := sw.leads(ctx, recorded.Address); err != nil || leads {
+		return nil //nolint:nilerr // nobody knows who is right: nothing is changed
+	}
+	m.Log.Infof("this node's Redis is the master, and that of node %d a replica: this node leads", recorded.ID)
 	return sw.run(ctx)
 }
 

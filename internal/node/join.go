@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -26,8 +27,12 @@ type Leader struct {
 	Endpoint  string
 }
 
-// joinTime bounds each wait of a join for another machine.
+// joinTime bounds the wait of a join for the leader's answer.
 const joinTime = 20 * time.Second
+
+// copyTime bounds the first copy of all data, which may be much, over a line
+// that may be slow.
+const copyTime = 30 * time.Minute
 
 // Redis runs work on the records in the local Redis, as its user cluster.
 func (m *Machine) Redis(work func(*cluster.Store) error) error {
@@ -62,9 +67,10 @@ func (m *Machine) startVPN(ctx context.Context, address netip.Addr, network neti
 			return err
 		}
 		conf.SetPeers([]vpn.ConfPeer{{
-			Key: leader.PublicKey, Endpoint: endpoint, Keepalive: vpn.Keepalive,
+			Node: nodeOf(network, leader.Address),
+			Key:  leader.PublicKey, Endpoint: endpoint, Keepalive: vpn.Keepalive,
 			AllowedIPs: []netip.Prefix{netip.PrefixFrom(leader.Address, leader.Address.BitLen())},
-		}}, vpn.NewKeys(leader.PublicKey))
+		}}, formerPeers(conf, leader.PublicKey))
 	}
 	if _, err := vpn.SaveConf(m.Files.WireGuardConf(), conf); err != nil {
 		return err
@@ -73,6 +79,28 @@ func (m *Machine) startVPN(ctx context.Context, address netip.Addr, network neti
 		return err
 	}
 	return m.Manager.WGRestart(ctx)
+}
+
+// formerPeers are the keys of peers that the cluster, or one that this machine
+// was to join before, has put into the file.
+func formerPeers(conf vpn.Conf, leader wgtypes.Key) vpn.Keys {
+	keys := vpn.NewKeys(leader)
+	for _, peer := range conf.Peers() {
+		if peer.Node > 0 {
+			keys.Add(peer.Key)
+		}
+	}
+	return keys
+}
+
+// nodeOf is the id of the node with an address, see [cluster.NodeAddress]; 0 if
+// the network is not one that gives addresses to nodes.
+func nodeOf(network netip.Prefix, address netip.Addr) int {
+	if !network.Addr().Is4() || !address.Is4() {
+		return 0
+	}
+	base, node := network.Masked().Addr().As4(), address.As4()
+	return int(binary.BigEndian.Uint32(node[:]) - binary.BigEndian.Uint32(base[:]))
 }
 
 func readConf(path string) (vpn.Conf, error) {
@@ -122,15 +150,15 @@ func (m *Machine) Identify(ctx context.Context, id int) error {
 }
 
 // MeetLeader waits until the leader's Redis answers over the VPN and knows this
-// node's agent. Nothing has been replaced yet: a failure here can be told.
-func (m *Machine) MeetLeader(ctx context.Context, leader netip.Addr) error {
+// machine's agent as that of a node. Nothing has been replaced yet: a failure here can be told.
+func (m *Machine) MeetLeader(ctx context.Context, leader netip.Addr, node int) error {
 	credentials, err := m.Files.Credentials(host.NodeAgent)
 	if err != nil {
 		return err
 	}
 	client := redisq.Connect(redisq.Server{
 		Address: net.JoinHostPort(leader.String(), strconv.Itoa(cluster.RedisPort)),
-		User:    credentials.User, Password: credentials.Password,
+		User:    cluster.UserName(node), Password: credentials.Password,
 	}, 1)
 	ctx, cancel := context.WithTimeout(ctx, joinTime)
 	defer cancel()
@@ -141,7 +169,7 @@ func (m *Machine) MeetLeader(ctx context.Context, leader netip.Addr) error {
 		}
 	}
 	if err != nil {
-		err = fmt.Errorf("reach the Redis of the leader at %s over the VPN as user %s: %w", leader, credentials.User, err)
+		err = fmt.Errorf("reach the Redis of the leader at %s over the VPN as user %s: %w", leader, cluster.UserName(node), err)
 	}
 	return errors.Join(err, client.Close())
 }
@@ -153,14 +181,10 @@ func (m *Machine) Replicate(ctx context.Context, leader, self netip.Addr) error 
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, joinTime)
+	ctx, cancel := context.WithTimeout(ctx, copyTime)
 	defer cancel()
 	return m.Redis(func(store *cluster.Store) error {
-		if err := errors.Join(
-			store.Listen(ctx, self),
-			store.Login(ctx, credentials.User, credentials.Password),
-			store.Follow(ctx, leader),
-		); err != nil {
+		if err := follow(ctx, store, credentials, leader, self); err != nil {
 			return err
 		}
 		if err := store.WaitRole(ctx, func(role cluster.Role) bool { return !role.Master && role.LinkUp }); err != nil {
@@ -169,6 +193,22 @@ func (m *Machine) Replicate(ctx context.Context, leader, self netip.Addr) error 
 		_, err := store.AdoptACLs(ctx)
 		return errors.Join(err, store.Remember(ctx))
 	})
+}
+
+// follow begins the replication. Each part needs those before it, and the last
+// makes a restart of Redis, or an impatient administrator, change nothing.
+func follow(ctx context.Context, store *cluster.Store, credentials host.Credentials, leader, self netip.Addr) error {
+	for _, part := range []func() error{
+		func() error { return store.Listen(ctx, self) },
+		func() error { return store.Login(ctx, credentials.User, credentials.Password) },
+		func() error { return store.Follow(ctx, leader) },
+		func() error { return store.Remember(ctx) },
+	} {
+		if err := part(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // RestartNodeAgent makes the node agent start anew, with another identity.

@@ -158,7 +158,7 @@ func TestMeetLeader(t *testing.T) {
 	meet := func() error {
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
-		return m.MeetLeader(ctx, leader.Addr)
+		return m.MeetLeader(ctx, leader.Addr, 2)
 	}
 	if err := meet(); err == nil || !strings.Contains(err.Error(), "node/2") || !strings.Contains(err.Error(), leader.Addr.String()) {
 		t.Errorf("a leader that does not know the node: %v", err)
@@ -171,7 +171,7 @@ func TestMeetLeader(t *testing.T) {
 	}
 	// One that comes later is waited for.
 	met := make(chan error, 1)
-	go func() { met <- m.MeetLeader(t.Context(), leader.Addr) }()
+	go func() { met <- m.MeetLeader(t.Context(), leader.Addr, 2) }()
 	leader.Run()
 	leader.Client().Do(t.Context(), "ACL", "LOAD")
 	must(t, <-met)

@@ -90,6 +90,13 @@ func (k *Keeper) Run(ctx context.Context) {
 	}
 }
 
+// LogChanges says what a run has changed.
+func LogChanges(log *logrus.Entry, report vpn.Report) {
+	for _, line := range report.Plan.Lines() {
+		log.Infof("VPN: %s", line)
+	}
+}
+
 // situation is what the local Redis says of itself.
 type situation struct {
 	known  bool   // it answers
@@ -100,6 +107,7 @@ type situation struct {
 func (k *Keeper) look(ctx context.Context) situation {
 	role, err := k.role(ctx)
 	if err != nil {
+		k.complain(ctx, err)
 		return situation{}
 	}
 	return situation{known: true, leader: role.Source, linkUp: role.LinkUp}
@@ -110,14 +118,20 @@ func (k *Keeper) run(keeping context.Context) {
 	ctx, cancel := context.WithTimeout(keeping, settleTime)
 	defer cancel()
 	report, err := k.settle(ctx)
-	for _, line := range report.Plan.Lines() {
-		k.log.Infof("VPN: %s", line)
-	}
+	LogChanges(k.log, report)
 	problems := describe(report.Warnings, err)
 	if problems != "" && problems != k.said && keeping.Err() == nil {
 		k.log.Warnf("bring the node to what Redis says: %s", problems)
 	}
 	k.said = problems
+}
+
+// complain says why the local Redis cannot be looked at, once for each reason.
+func (k *Keeper) complain(ctx context.Context, err error) {
+	if ctx.Err() == nil && k.said != err.Error() {
+		k.said = err.Error()
+		k.log.Warnf("look at the local Redis: %v", err)
+	}
 }
 
 // describe puts what is wrong into lines.

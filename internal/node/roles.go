@@ -17,13 +17,16 @@ func (sw *switching) lead(ctx context.Context) error {
 	if err := sw.becomeMaster(ctx); err != nil {
 		return err
 	}
+	// What is seen must survive a power cut: that this Redis is a master is kept
+	// before anybody can read who leads. The data follow beside the turn, for
+	// which the others wait; should they be cut off, Settle finds that this node leads.
+	rememberErr := sw.session.Remember(ctx)
 	if err := sw.session.SetLeader(ctx, sw.target.ID, sw.Endpoint); err != nil {
-		return err
+		return errors.Join(rememberErr, err)
 	}
-	// A switch that is seen must survive a power cut, but the others wait for the turn, not for the disk.
 	saved := make(chan error, 1)
 	go func() { saved <- sw.session.Persist(ctx) }()
-	err := errors.Join(sw.turn(ctx), <-saved, sw.session.Remember(ctx))
+	err := errors.Join(rememberErr, sw.turn(ctx), <-saved)
 	if err == nil {
 		sw.Say("node %d leads: its Redis is master, its VPN the hub", sw.target.ID)
 	}
@@ -39,19 +42,22 @@ func (sw *switching) becomeMaster(ctx context.Context) error {
 	case !sw.Force && sw.oldLeaderAnswers(ctx):
 		return ErrLeaderAlive
 	}
-	// The users of the other nodes must be here before they come.
-	if _, err := sw.session.AdoptACLs(ctx); err != nil {
-		return err
-	}
+	sw.adoptUsers(ctx)
 	sw.Say("node %d does not answer: taking over its Redis' data", sw.before.Leader)
 	return sw.session.Lead(ctx)
 }
 
+// adoptUsers takes the users of the other nodes over before those come. One
+// that cannot be taken over costs only itself.
+func (sw *switching) adoptUsers(ctx context.Context) {
+	if _, err := sw.session.AdoptACLs(ctx); err != nil {
+		sw.machine.Log.Warnf("before leading: %v", err)
+	}
+}
+
 // receiveMastership waits until the present leader has handed over.
 func (sw *switching) receiveMastership(ctx context.Context) error {
-	if _, err := sw.session.AdoptACLs(ctx); err != nil {
-		return err
-	}
+	sw.adoptUsers(ctx)
 	sw.Say("waiting for node %d to hand over its Redis' data", sw.before.Leader)
 	err := sw.prepare(ctx, func(ctx context.Context) (bool, error) {
 		role, err := sw.session.Role(ctx)
@@ -70,7 +76,8 @@ func (sw *switching) handOver(ctx context.Context) error {
 	if err := sw.session.HandOver(ctx, sw.target.Address, sw.Wait); err != nil {
 		return sw.undo(ctx, err)
 	}
-	err := errors.Join(sw.letGo(ctx), sw.turn(ctx), sw.session.Remember(ctx))
+	// First of all that a restart, or a power cut, changes nothing.
+	err := errors.Join(sw.session.Remember(ctx), sw.nameTarget(ctx), sw.letGo(ctx), sw.turn(ctx))
 	if err == nil {
 		sw.Say("node %d is a worker now and follows node %d", sw.session.self, sw.target.ID)
 	}
@@ -179,11 +186,11 @@ func (sw *switching) awaitReplica(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, sw.Wait)
 	defer cancel()
 	started := time.Now()
-	if sw.Planned {
-		sw.Say("waiting for the data of node %d", sw.target.ID)
-	} else {
-		sw.Say("waiting for the data of node %d; if it does not lead yet, run switch-leader there", sw.target.ID)
+	hint := "; if it does not lead yet, run switch-leader there"
+	if sw.Planned || sw.targetLeads(ctx) {
+		hint = ""
 	}
+	sw.Say("waiting for the data of node %d%s", sw.target.ID, hint)
 	err := sw.session.WaitRole(ctx, func(role cluster.Role) bool { return !role.Master && role.LinkUp })
 	if err == nil {
 		sw.Say("in sync with node %d after %s", sw.target.ID, time.Since(started).Round(time.Millisecond))

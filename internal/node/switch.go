@@ -106,6 +106,9 @@ func (sw *switching) run(ctx context.Context) error {
 	case sw.target.ID == sw.session.self:
 		return sw.lead(ctx)
 	case sw.role.Master && !sw.targetLeads(ctx):
+		if !sw.Planned && !sw.Force {
+			return ErrLeaderAlive
+		}
 		return sw.handOver(ctx)
 	default:
 		return sw.follow(ctx)
@@ -183,7 +186,7 @@ func (sw *switching) undo(ctx context.Context, why error) error {
 
 // turn makes the target the leader for this machine: name and VPN.
 func (sw *switching) turn(ctx context.Context) error {
-	_, hostsErr := sw.machine.Files.SetHost(ctx, host.LeaderName, sw.target.Address)
+	hostsErr := sw.nameTarget(ctx)
 	report, vpnErr := sw.machine.reconcile(ctx, given(sw.records(sw.target.ID, 0)))
 	for _, warning := range report.Warnings {
 		sw.machine.Log.Warn(warning.String())
@@ -191,9 +194,19 @@ func (sw *switching) turn(ctx context.Context) error {
 	return errors.Join(hostsErr, vpnErr)
 }
 
-// probeTime bounds the question whether a node leads. It is several times the
-// round trip between the ends of the earth, and a dead node costs it in full.
+// nameTarget makes the target cluster-leader.
+func (sw *switching) nameTarget(ctx context.Context) error {
+	_, err := sw.machine.Files.SetHost(ctx, host.LeaderName, sw.target.Address)
+	return err
+}
+
+// probeTime bounds one question whether a node leads, which is asked again and
+// again. A dead node costs it in full.
 const probeTime = 250 * time.Millisecond
+
+// doubtTime is how long a leader whose data still seemed to come a moment ago
+// is asked before it is taken for dead: it may have been busy, or a packet lost.
+const doubtTime = 1500 * time.Millisecond
 
 // leads asks the Redis of a node over the VPN whether it is a master. The
 // default user accepts any password and may ask.
@@ -214,6 +227,14 @@ func (sw *switching) oldLeaderAnswers(ctx context.Context) bool {
 	if !found || old.ID == sw.target.ID || old.ID == sw.session.self || !old.Address.IsValid() {
 		return false
 	}
-	leads, err := sw.leads(ctx, old.Address)
-	return err == nil && leads
+	began := time.Now()
+	for {
+		leads, err := sw.leads(ctx, old.Address)
+		if err == nil {
+			return leads
+		}
+		if !sw.role.LinkUp || time.Since(began) >= doubtTime || !pause(ctx, prepareInterval) {
+			return false
+		}
+	}
 }

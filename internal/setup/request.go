@@ -16,6 +16,8 @@ type Request struct {
 	PublicKey string `json:"public_key"`
 	// Endpoint is where others reach the machine, host:port, or empty.
 	Endpoint string `json:"endpoint"`
+	// CoreVersion is the version of the machine's software, where the caller knows it.
+	CoreVersion string `json:"core_version,omitempty"`
 }
 
 // JoinRequest reads what a prepared machine says of itself. The endpoint is

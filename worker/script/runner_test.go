@@ -14,7 +14,7 @@ import (
 // at the same time, on the agent's own.
 func TestStreams(t *testing.T) {
 	t.Parallel()
-	for data, want := range map[string]string{`{"n": 1.50}`: `{"n": 1.50}`, "null": "null", `"ü"`: `"ü"`} {
+	for data, want := range map[string]string{`{"n":1.50}`: `{"n":1.50}`, "null": "null", `"ü"`: `"ü"`} {
 		a := start(t)
 		a.step("10", "cat; echo err >&2")
 		got := a.do(data)

@@ -13,5 +13,5 @@ func (s steps) leader(ctx context.Context, c *worker.Call) error {
 	if err != nil {
 		return err
 	}
-	return s.machine.MeetLeader(ctx, o.leader.Address)
+	return s.machine.MeetLeader(ctx, o.leader.Address, o.node)
 }
