@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -95,23 +96,28 @@ func TestPromoteThereAndBack(t *testing.T) {
 	}
 }
 
-// A dead leader: its power is off, and the command is typed into the two others, in
-// either order.
+// A dead leader, which had been promoted: its power is off, and the command is typed into
+// the two others, in either order. When it comes back, the same command makes it a worker.
 func TestSwitchLeader(t *testing.T) {
 	t.Parallel()
 	for name, order := range map[string][]int{
-		"candidate first": {3, 2},
-		"candidate last":  {2, 3},
+		"candidate first": {3, 1},
+		"candidate last":  {1, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx := deadline(t, 4*time.Minute)
 			c := newCluster(ctx, t, 3)
-			if err := c.SetEndpoint(ctx, 3, c.Lab.Node(3).Endpoint()); err != nil {
+			for _, id := range []int{2, 3} {
+				if err := c.SetEndpoint(ctx, id, c.Lab.Node(id).Endpoint()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := c.Promote(ctx, 2); err != nil {
 				t.Fatal(err)
 			}
 			settle(ctx, t, c)
-			if err := c.Lab.Node(1).PowerOff(ctx); err != nil {
+			if err := c.Lab.Node(2).PowerOff(ctx); err != nil {
 				t.Fatal(err)
 			}
 			for _, on := range order {
@@ -123,27 +129,30 @@ func TestSwitchLeader(t *testing.T) {
 			}
 			c.MoveTo(3)
 			settle(ctx, t, c)
-			oldLeaderComesBack(ctx, t, c)
+			oldLeaderComesBack(ctx, t, c, c.Lab.Node(2))
+			if err := c.SwitchLeader(ctx, 2, 3); err != nil {
+				t.Fatal(err)
+			}
+			settle(ctx, t, c)
 		})
 	}
 }
 
 // oldLeaderComesBack boots the old leader, which still believes that it leads. It must not
 // harm the others. What becomes of the node itself is only noted.
-func oldLeaderComesBack(ctx context.Context, t *testing.T, c *lab.Cluster) {
+func oldLeaderComesBack(ctx context.Context, t *testing.T, c *lab.Cluster, old *lab.Node) {
 	t.Helper()
-	old := c.Lab.Node(1)
 	if err := old.PowerOn(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for _, agent := range []string{"cluster", "node/1"} {
+	for _, agent := range []string{"cluster", "node/" + strconv.Itoa(old.ID)} {
 		err := lab.Until(ctx, 20*time.Millisecond, func(ctx context.Context) error { return old.Alive(ctx, agent) })
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	e := c.Expect()
-	e.On = []int{2, 3}
+	e.On = slices.DeleteFunc([]int{1, 2, 3}, func(id int) bool { return id == old.ID })
 	views := slices.DeleteFunc(c.Views(ctx), func(v lab.View) bool { return v.Node == old.ID })
 	if found := e.Check(views); len(found) > 0 {
 		t.Errorf("the old leader came back, and now:\n%s", strings.Join(found, "\n"))

@@ -43,7 +43,7 @@ func (s *Store) waitHandOver(ctx context.Context, timeout time.Duration) error {
 		if err == nil && !busy {
 			return s.handOverResult(ctx)
 		}
-		if !pause(waiting, retryShort) {
+		if !pause(waiting) {
 			break
 		}
 	}
@@ -171,7 +171,7 @@ func (s *Store) ReplicaInSync(ctx context.Context, address netip.Addr) error {
 		if behind <= maxBehind {
 			return nil
 		}
-		if !pause(ctx, retryShort) {
+		if !pause(ctx) {
 			return fmt.Errorf("the replica at %s is %d bytes behind: %w", address, behind, ctx.Err())
 		}
 	}

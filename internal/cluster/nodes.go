@@ -101,7 +101,7 @@ func (s *Store) Create(ctx context.Context, network string, first vpn.Node, uuid
 func (s *Store) Persist(ctx context.Context) error {
 	err := s.redis.BgSave(ctx).Err()
 	// A save that is under way may have begun too early: another has to follow.
-	for err != nil && strings.Contains(err.Error(), "in progress") && pause(ctx, retryShort) {
+	for err != nil && strings.Contains(err.Error(), "in progress") && pause(ctx) {
 		err = s.redis.BgSave(ctx).Err()
 	}
 	if err != nil {
@@ -116,7 +116,7 @@ func (s *Store) Persist(ctx context.Context) error {
 		if state["rdb_bgsave_in_progress"] == "0" {
 			return savedWell(state["rdb_last_bgsave_status"])
 		}
-		if !pause(ctx, retryShort) {
+		if !pause(ctx) {
 			return fmt.Errorf("wait for Redis to be saved: %w", ctx.Err())
 		}
 	}

@@ -132,14 +132,15 @@ func (s *Store) WaitRole(ctx context.Context, ready func(Role) bool) error {
 		if err == nil && ready(role) {
 			return nil
 		}
-		if !pause(ctx, retryShort) {
+		if !pause(ctx) {
 			return errors.Join(ctx.Err(), err)
 		}
 	}
 }
 
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
+// pause waits a moment before Redis is asked again; false if ctx ended meanwhile.
+func pause(ctx context.Context) bool {
+	timer := time.NewTimer(retryShort)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

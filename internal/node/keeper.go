@@ -91,9 +91,9 @@ func (k *Keeper) Run(ctx context.Context) {
 }
 
 // LogChanges says what a run has changed.
-func LogChanges(log *logrus.Entry, report vpn.Report) {
+func LogChanges(entry *logrus.Entry, report vpn.Report) {
 	for _, line := range report.Plan.Lines() {
-		log.Infof("VPN: %s", line)
+		entry.Infof("VPN: %s", line)
 	}
 }
 

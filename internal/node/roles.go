@@ -84,33 +84,6 @@ func (sw *switching) handOver(ctx context.Context) error {
 	return err
 }
 
-// letGo stays the hub of those workers that have not turned yet, until the last
-// has, or time is up: only through this node can they hear of the switch.
-func (sw *switching) letGo(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, sw.Wait)
-	defer cancel()
-	last := -1
-	for {
-		followers, err := sw.session.Followers(ctx)
-		if err != nil {
-			return err
-		}
-		if len(followers) == 0 {
-			return nil
-		}
-		if len(followers) != last {
-			last = len(followers)
-			if err := sw.turnAllBut(ctx, followers); err != nil {
-				return err
-			}
-		}
-		if !pause(ctx, prepareInterval) {
-			sw.Say("nodes at %v have not turned to node %d yet", followers, sw.target.ID)
-			return nil
-		}
-	}
-}
-
 // turnAllBut makes the target the leader for this machine, which stays the hub
 // of the nodes at the addresses given.
 func (sw *switching) turnAllBut(ctx context.Context, behind []netip.Addr) error {
