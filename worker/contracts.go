@@ -7,20 +7,24 @@ import "context"
 type Queue interface {
 	// Next waits for a task. It returns a [*DecodeError] for a payload that is
 	// no task (and forgets it), or ctx's error; any other trouble it waits out.
-	Next(ctx context.Context) (Task, error)
+	//
+	// room, at least 1, is how many tasks could be started now: a queue that is
+	// far away may fetch as many at once, and hands them out one by one.
+	Next(ctx context.Context, room int) (Task, error)
 }
 
 // Board is where others see what becomes of a task.
 //
-// Calls for one task come one after another. Report and Heartbeat are news
-// that may be lost with a broken connection; Accept and Finish are not.
+// Calls for one task come one after another, and others see them in that order.
+// Report and Heartbeat are news: they do not wait until others have seen them,
+// and may be lost with a broken connection; Accept and Finish are not.
 type Board interface {
 	// Accept makes the task known, with secrets replaced, as pending.
 	Accept(ctx context.Context, t Task) error
 	// Report tells a new status or progress.
-	Report(ctx context.Context, t Task, p Progress) error
+	Report(ctx context.Context, t Task, p Progress)
 	// Heartbeat says that the task is still being worked on.
-	Heartbeat(ctx context.Context, t Task, p Progress) error
+	Heartbeat(ctx context.Context, t Task, p Progress)
 	// Finish stores the result, tells the final status, sends the announced
 	// events and makes the queue forget the task: all of it or nothing. It tries
 	// until that is done or ctx ends.

@@ -19,14 +19,16 @@ import (
 func (w *Worker) takeTasks(ctx context.Context) {
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
+	taking, stop := w.untilDrained(ctx)
+	defer stop()
 	slots := make(chan struct{}, w.cfg.MaxConcurrency)
-	for ctx.Err() == nil && !w.drained() {
+	for taking.Err() == nil && !w.drained() {
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
 			return
 		}
-		task, err := w.next(ctx)
+		task, err := w.cfg.Queue.Next(taking, 1+cap(slots)-len(slots))
 		if err != nil {
 			<-slots
 			w.ignored(err)
@@ -46,20 +48,19 @@ func (w *Worker) takeTasks(ctx context.Context) {
 	}
 }
 
-// next waits for a task, but not when the worker is drained and nothing runs.
-func (w *Worker) next(ctx context.Context) (Task, error) {
+// untilDrained returns a context that ends when the worker was asked to end and
+// nothing runs any more.
+func (w *Worker) untilDrained(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	go func() {
+		defer cancel()
 		select {
 		case <-w.draining:
-			if w.busy.wait(ctx) {
-				cancel()
-			}
+			w.busy.wait(ctx)
 		case <-ctx.Done():
 		}
 	}()
-	return w.cfg.Queue.Next(ctx)
+	return ctx, cancel
 }
 
 // drained tells whether the worker was asked to end and nothing runs any more.
@@ -136,9 +137,13 @@ func (w *Worker) runSteps(ctx context.Context, r *run, output *boundedBuffer) ou
 	if end := r.checkInput(w.cfg.Schemas); !end.ok() {
 		return end
 	}
-	stop := w.heartbeat(ctx, r)
+	// A cancelled task is alive as long as its step cleans up.
+	alive := context.WithoutCancel(ctx)
+	heart := startHeart(w.cfg.PollingInterval, func() {
+		r.tracker.lastTold(func(p Progress) { w.cfg.Board.Heartbeat(alive, *r.call.task, p) })
+	})
 	end := r.steps(ctx)
-	stop()
+	heart.stop()
 	if end.ok() && r.action.Output.Name != "" {
 		end = r.checkOutput(w.cfg.Schemas, output.bytes(), end)
 	}
@@ -167,38 +172,9 @@ func (w *Worker) logOutcome(r *run, end outcome) {
 		r.subject, r.action.Name, end.status, end.code, end.step)
 }
 
-// heartbeat tells at every polling interval that the run is alive, until stop
-// is called; then no heartbeat is under way any more. A cancelled task is alive
-// as long as its step cleans up.
-func (w *Worker) heartbeat(ctx context.Context, r *run) (stop func()) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var beating sync.WaitGroup
-	beating.Go(func() {
-		ticker := time.NewTicker(w.cfg.PollingInterval)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-				r.tracker.lastTold(func(p Progress) { w.beat(ctx, *r.call.task, p) })
-			}
-		}
-	})
-	return func() { cancel(); beating.Wait() }
-}
-
-// Reports and heartbeats are news: one that is lost is followed by the next.
+// report tells a progress, of a task that was cancelled, too.
 func (w *Worker) report(ctx context.Context, task Task, p Progress) {
-	if err := w.cfg.Board.Report(context.WithoutCancel(ctx), task, p); err != nil {
-		w.cfg.Log.Debugf("%s: report progress: %v", w.subject(task), err)
-	}
-}
-
-func (w *Worker) beat(ctx context.Context, task Task, p Progress) {
-	if err := w.cfg.Board.Heartbeat(ctx, task, p); err != nil {
-		w.cfg.Log.Debugf("%s: heartbeat: %v", w.subject(task), err)
-	}
+	w.cfg.Board.Report(context.WithoutCancel(ctx), task, p)
 }
 
 func (w *Worker) subject(task Task) string {

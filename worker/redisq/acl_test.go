@@ -67,20 +67,20 @@ func wholeLife(t *testing.T, tasks *redisq.Tasks) {
 	t.Helper()
 	ctx := t.Context()
 	var undecodable *worker.DecodeError
-	if _, err := tasks.Next(ctx); !errors.As(err, &undecodable) {
+	if _, err := tasks.Next(ctx, 1); !errors.As(err, &undecodable) {
 		t.Fatalf("got %v", err)
 	}
-	task, err := tasks.Next(ctx)
+	task, err := tasks.Next(ctx, 1)
 	must(t, err)
 	must(t, tasks.Accept(ctx, task))
-	must(t, tasks.Report(ctx, task, worker.Progress{Status: worker.Running}))
-	must(t, tasks.Heartbeat(ctx, task, worker.Progress{Status: worker.Running}))
+	tasks.Report(ctx, task, worker.Progress{Status: worker.Running})
+	tasks.Heartbeat(ctx, task, worker.Progress{Status: worker.Running})
 	result := finished()
 	result.Announcements = []worker.Announcement{{Channel: "node/1/event/changed", Payload: []byte("1")}}
 	must(t, tasks.Finish(ctx, task, result))
 	ended, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
 	defer cancel()
-	if _, err := tasks.Next(ended); err == nil {
+	if _, err := tasks.Next(ended, 1); err == nil {
 		t.Fatal("a task out of nothing")
 	}
 }

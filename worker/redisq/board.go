@@ -2,11 +2,11 @@ package redisq
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/redis/go-redis/v9"
 
@@ -28,27 +28,42 @@ func (t *Tasks) accept(ctx context.Context, task worker.Task) error {
 	if err != nil {
 		return err
 	}
-	return t.again(ctx, "accept task", func(client *redis.Client) error {
-		pipe := client.Pipeline()
-		pipe.Set(ctx, t.key(task, "context"), masked, t.expire())
-		pipe.Publish(ctx, t.channel(task), message(worker.Progress{Status: worker.Pending}))
-		_, err := pipe.Exec(ctx)
-		return err
-	})
+	pending := message(worker.Progress{Status: worker.Pending})
+	unit, life := ttl(t.expire())
+	err = t.outbox.deliver(ctx, &write{commands: func(ctx context.Context) []*redis.Cmd {
+		return []*redis.Cmd{
+			command(ctx, "set", t.key(task, "context"), masked, unit, life),
+			command(ctx, "publish", t.channel(task), pending),
+		}
+	}})
+	if err != nil {
+		return fmt.Errorf("accept task: %w", err)
+	}
+	return nil
 }
 
 // Report implements [worker.Board].
-func (t *Tasks) Report(ctx context.Context, task worker.Task, p worker.Progress) error {
-	return t.board.get().Publish(ctx, t.channel(task), message(p)).Err()
+func (t *Tasks) Report(ctx context.Context, task worker.Task, p worker.Progress) {
+	t.outbox.tell(ctx, t.news(task, p))
 }
 
 // Heartbeat implements [worker.Board].
-func (t *Tasks) Heartbeat(ctx context.Context, task worker.Task, p worker.Progress) error {
-	pipe := t.board.get().Pipeline()
-	pipe.Expire(ctx, t.key(task, "context"), t.expire())
-	pipe.Publish(ctx, t.channel(task), message(p))
-	_, err := pipe.Exec(ctx)
-	return err
+func (t *Tasks) Heartbeat(ctx context.Context, task worker.Task, p worker.Progress) {
+	text := message(p)
+	t.outbox.tell(ctx, &write{commands: func(ctx context.Context) []*redis.Cmd {
+		return []*redis.Cmd{
+			command(ctx, "expire", t.key(task, "context"), wholeSeconds(t.expire())),
+			command(ctx, "publish", t.channel(task), text),
+		}
+	}})
+}
+
+// news is one message on a task's progress.
+func (t *Tasks) news(task worker.Task, p worker.Progress) *write {
+	text := message(p)
+	return &write{news: true, commands: func(ctx context.Context) []*redis.Cmd {
+		return []*redis.Cmd{command(ctx, "publish", t.channel(task), text)}
+	}}
 }
 
 // Finish implements [worker.Board].
@@ -70,16 +85,17 @@ func (t *Tasks) Finish(ctx context.Context, task worker.Task, result worker.Resu
 // address leads there, within the life of the task's context.
 func (t *Tasks) finish(ctx context.Context, task worker.Task, result worker.Result) error {
 	environment := t.environment(result)
-	told := false
-	return t.again(ctx, "store result", func(client *redis.Client) error {
-		err := t.store(ctx, client, task, result, environment)
-		if redis.IsReadOnlyError(err) && !told {
-			told = true
+	err := t.outbox.deliver(ctx, &write{
+		commands: func(ctx context.Context) []*redis.Cmd { return t.transaction(ctx, task, result, environment) },
+		refused: func() *write {
 			result.Held = nil // nothing comes after the final status
-			err = errors.Join(err, client.Publish(ctx, t.channel(task), message(result.Final)).Err())
-		}
-		return err
+			return t.news(task, result.Final)
+		},
 	})
+	if err != nil {
+		return fmt.Errorf("store result: %w", err)
+	}
+	return nil
 }
 
 // environment reads what is mirrored with a result. A file that cannot be read
@@ -99,87 +115,65 @@ func (t *Tasks) environment(result worker.Result) map[string]string {
 // the transaction, which follow each other in one write, nobody finds a gap.
 const smallResult = 8 << 10
 
-// store writes the result in one transaction, and the last reports with it in
-// the same write; those of a large result inside of the transaction.
-func (t *Tasks) store(ctx context.Context, client *redis.Client, task worker.Task, result worker.Result, environment map[string]string) error {
-	pipe := client.Pipeline()
+// transaction is all that a result consists of, with the last reports before
+// it; those of a large result are inside.
+func (t *Tasks) transaction(ctx context.Context, task worker.Task, result worker.Result, environment map[string]string) []*redis.Cmd {
+	commands := make([]*redis.Cmd, 0, 16)
 	small := len(result.Output)+len(result.Error)+len(task.Payload) <= smallResult
 	if small {
-		t.publishHeld(ctx, pipe, task, result)
+		commands = t.appendHeld(ctx, commands, task, result)
 	}
-	pipe.Do(ctx, "multi")
+	commands = append(commands, command(ctx, "multi"))
 	if !result.Builtin {
-		t.mirror(ctx, pipe, environment)
+		commands = t.appendMirror(ctx, commands, environment)
 	}
-	pipe.Do(ctx, "set", t.key(task, "output"), result.Output, "ex", int(resultTTL.Seconds()))
-	pipe.Do(ctx, "set", t.key(task, "error"), result.Error, "ex", int(resultTTL.Seconds()))
-	pipe.Do(ctx, "set", t.key(task, "exit_code"), result.ExitCode, "ex", int(resultTTL.Seconds()))
+	life := wholeSeconds(resultTTL)
+	commands = append(commands,
+		command(ctx, "set", t.key(task, "output"), result.Output, "ex", life),
+		command(ctx, "set", t.key(task, "error"), result.Error, "ex", life),
+		command(ctx, "set", t.key(task, "exit_code"), result.ExitCode, "ex", life))
 	if !result.Builtin {
-		pipe.Do(ctx, "expire", t.key(task, "context"), int(resultTTL.Seconds()))
+		commands = append(commands, command(ctx, "expire", t.key(task, "context"), life))
 	}
 	for _, event := range result.Announcements {
-		pipe.Do(ctx, "publish", event.Channel, event.Payload)
+		commands = append(commands, command(ctx, "publish", event.Channel, event.Payload))
 	}
-	pipe.Do(ctx, "lrem", inProgressKey(t.opt.Agent), 1, task.Payload)
+	commands = append(commands, command(ctx, "lrem", inProgressKey(t.opt.Agent), 1, task.Payload))
 	if !small {
-		t.publishHeld(ctx, pipe, task, result)
+		commands = t.appendHeld(ctx, commands, task, result)
 	}
-	pipe.Do(ctx, "publish", t.channel(task), message(result.Final))
-	exec := pipe.Do(ctx, "exec")
-	if _, err := pipe.Exec(ctx); err != nil {
-		return transactionError(err, exec)
-	}
-	return replyErrors(exec)
+	return append(commands, command(ctx, "publish", t.channel(task), message(result.Final)), command(ctx, "exec"))
 }
 
-func (t *Tasks) publishHeld(ctx context.Context, pipe redis.Pipeliner, task worker.Task, result worker.Result) {
+func (t *Tasks) appendHeld(ctx context.Context, commands []*redis.Cmd, task worker.Task, result worker.Result) []*redis.Cmd {
 	for _, report := range result.Held {
-		pipe.Do(ctx, "publish", t.channel(task), message(report))
+		commands = append(commands, command(ctx, "publish", t.channel(task), message(report)))
 	}
+	return commands
 }
 
-func (t *Tasks) mirror(ctx context.Context, pipe redis.Pipeliner, environment map[string]string) {
+func (t *Tasks) appendMirror(ctx context.Context, commands []*redis.Cmd, environment map[string]string) []*redis.Cmd {
 	key := environmentKey(t.opt.Agent)
-	pipe.Do(ctx, "del", key)
+	commands = append(commands, command(ctx, "del", key))
 	if len(environment) == 0 {
-		return
+		return commands
 	}
 	hset := []any{"hset", key}
 	for _, name := range slices.Sorted(maps.Keys(environment)) {
 		hset = append(hset, name, environment[name])
 	}
-	pipe.Do(ctx, hset...)
+	return append(commands, command(ctx, hset...))
 }
 
-// transactionError prefers the error of the command that was refused to the
-// EXECABORT that follows from it: pipe.Exec returns the first.
-func transactionError(err error, exec *redis.Cmd) error {
-	if exec.Err() == nil {
-		return replyErrors(exec)
-	}
-	return err
-}
+// command makes one that belongs to no call: it may be sent more than once.
+func command(ctx context.Context, words ...any) *redis.Cmd { return redis.NewCmd(ctx, words...) }
 
-// replyErrors finds commands that failed inside of a transaction which was carried out.
-func replyErrors(exec *redis.Cmd) error {
-	replies, err := exec.Slice()
-	if err != nil {
-		return err
-	}
-	var failures []error
-	for _, reply := range replies {
-		if failure, ok := reply.(error); ok {
-			failures = append(failures, failure)
-		}
-	}
-	return errors.Join(failures...)
-}
-
-// message is the JSON form of a progress; it cannot fail to be encoded.
-func message(p worker.Progress) string {
-	text, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Sprintf(`{"status":%q,"progress":%d}`, p.Status, p.Percent)
-	}
-	return string(text)
+// message is the JSON form of a progress, as it is published.
+func message(p worker.Progress) []byte {
+	text := make([]byte, 0, 48)
+	text = append(text, `{"status":"`...)
+	text = append(text, p.Status...)
+	text = append(text, `","progress":`...)
+	text = strconv.AppendInt(text, int64(p.Percent), 10)
+	return append(text, '}')
 }

@@ -38,13 +38,13 @@ func TestSubmit(t *testing.T) {
 	server, c := client(t)
 	tasks := open(t, options(server.Address))
 	ticket := submit(t, c, redisq.Order{Agent: agent, Action: "a b", Data: json.RawMessage(`{"n":1.50}`), User: "joe"})
-	task, err := tasks.Next(t.Context())
+	task, err := tasks.Next(t.Context(), 1)
 	must(t, err)
 	if task.ID != ticket.ID || task.Action != "a b" || string(task.Data) != `{"n":1.50}` || task.User != "joe" {
 		t.Fatalf("the agent got %s", task.Payload)
 	}
 	must(t, tasks.Accept(t.Context(), task))
-	must(t, tasks.Report(t.Context(), task, worker.Progress{Status: worker.Running, Percent: 50}))
+	tasks.Report(t.Context(), task, worker.Progress{Status: worker.Running, Percent: 50})
 	must(t, tasks.Finish(t.Context(), task, finished()))
 	var heard []worker.Progress
 	outcome, err := ticket.Wait(t.Context(), func(p worker.Progress) { heard = append(heard, p) })

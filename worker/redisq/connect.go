@@ -25,6 +25,8 @@ type Server struct {
 	// by itself: package net keeps
 	// hosts files for seconds, in which the leader may have become another.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	replyTime time.Duration // longest wait for a reply; 0 means 10 s
 }
 
 const (
@@ -36,6 +38,7 @@ const (
 // the address resolved, when they are needed. It repeats no command by itself:
 // a repeated LPUSH or INCR could happen twice.
 func Connect(server Server, size int) *redis.Client {
+	wait := max(replyTime, server.replyTime)
 	return redis.NewClient(&redis.Options{
 		Addr:            server.Address,
 		Dialer:          server.Dial,
@@ -47,7 +50,7 @@ func Connect(server Server, size int) *redis.Client {
 		MaxRetries:      -1,
 		DialTimeout:     dialTimeout,
 		DialerRetries:   1,
-		ReadTimeout:     replyTime,
+		ReadTimeout:     wait,
 		WriteTimeout:    replyTime,
 		DisableIdentity: true,
 		// A context's deadline bounds the wait for a reply, too.
@@ -56,14 +59,5 @@ func Connect(server Server, size int) *redis.Client {
 	})
 }
 
-// pause waits before the next try; false if ctx ended meanwhile.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
+// pause waits before the next try, unless ctx ends.
+func pause(ctx context.Context, d time.Duration) { waitFor(ctx, nil, d) }

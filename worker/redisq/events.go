@@ -41,7 +41,7 @@ func NewEvents(server Server, interval time.Duration, subscribed func(), log *lo
 	return &Events{
 		client: Connect(server, 1), interval: interval, subscribed: subscribed,
 		received: make(chan worker.Event, eventBuffer),
-		health:   &health{what: "events of Redis at " + server.Address, log: log},
+		health:   newHealth("events of Redis at "+server.Address, log),
 		silence:  replyTime,
 	}
 }
@@ -82,7 +82,7 @@ func (e *Events) listen(ctx context.Context) {
 			heard = time.Now()
 		}
 		if time.Since(heard) > e.interval+e.silence {
-			e.health.failed(errSilent)
+			e.health.failed(reading, errSilent)
 			return
 		}
 	}
@@ -96,12 +96,12 @@ func (e *Events) receive(ctx context.Context, pubsub *redis.PubSub) bool {
 		err = pubsub.Ping(ctx)
 	}
 	if err != nil && ctx.Err() == nil {
-		e.health.failed(err)
+		e.health.failed(reading, err)
 		pause(ctx, retryPause(err, e.interval))
 	}
 	switch message := message.(type) {
 	case *redis.Subscription:
-		e.health.worked()
+		e.health.worked(reading)
 		e.subscribed()
 	case *redis.Message:
 		e.pass(ctx, message)

@@ -8,34 +8,50 @@ import (
 )
 
 // health keeps the log quiet while Redis is away: one line when it goes, one
-// when it is back.
+// when it is back. It is away while any of those who use it says so, for a Redis
+// may give tasks and refuse their results.
 type health struct {
 	mu   sync.Mutex
-	away bool
+	away map[use]bool
 	what string
 	log  *logrus.Entry
 }
 
-func (h *health) failed(err error) {
+// use is what Redis is needed for.
+type use int
+
+const (
+	reading use = iota // of tasks or events
+	writing
+)
+
+func newHealth(what string, log *logrus.Entry) *health {
+	return &health{away: map[use]bool{}, what: what, log: log}
+}
+
+func (h *health) failed(u use, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
-	case h.away:
+	case len(h.away) > 0:
 	case becameReplica(err):
 		h.log.Infof("%s: is a replica, waiting until it is a master or another is", h.what)
 	default:
 		h.log.Warnf("%s: not available, waiting for it: %v", h.what, err)
 	}
-	h.away = true
+	h.away[u] = true
 }
 
-func (h *health) worked() {
+func (h *health) worked(u use) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.away {
+	if !h.away[u] {
+		return
+	}
+	delete(h.away, u)
+	if len(h.away) == 0 {
 		h.log.Infof("%s: available again", h.what)
 	}
-	h.away = false
 }
 
 // becameReplica tells the errors of a Redis that turns, or has turned, from

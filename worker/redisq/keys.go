@@ -24,3 +24,16 @@ func environmentKey(agent string) string { return agent + "/environment" }
 func taskKey(agent, task, part string) string { return "task/" + agent + "/" + task + "/" + part }
 
 func progressChannel(agent, task string) string { return "progress/" + agent + "/task/" + task }
+
+// ttl is a time to live as SET takes it.
+func ttl(d time.Duration) (unit string, n int64) {
+	if d%time.Second == 0 {
+		return "ex", int64(d / time.Second)
+	}
+	return "px", d.Milliseconds()
+}
+
+// wholeSeconds is a time to live as EXPIRE takes it.
+func wholeSeconds(d time.Duration) int64 {
+	return int64((d + time.Second - 1) / time.Second)
+}

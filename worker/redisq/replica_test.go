@@ -51,7 +51,7 @@ type fetched struct {
 func nextInBackground(ctx context.Context, queue worker.Queue) <-chan fetched {
 	got := make(chan fetched, 1)
 	go func() {
-		task, err := queue.Next(ctx)
+		task, err := queue.Next(ctx, 1)
 		got <- fetched{task, err}
 	}()
 	return got

@@ -109,13 +109,13 @@ func (t *Tasks) Return(ctx context.Context) error {
 	if t.suspicion() == settleThem {
 		return nil
 	}
-	strays, err := t.unheld(ctx, t.board.get())
+	strays, err := t.unheld(ctx, t.outbox.link.get())
 	if err != nil {
 		return fmt.Errorf("look for tasks to give back: %w", err)
 	}
 	// The oldest comes back last, and so is the first to be taken again.
 	for _, payload := range slices.Backward(strays) {
-		pipe := t.board.get().TxPipeline()
+		pipe := t.outbox.link.get().TxPipeline()
 		pipe.LRem(ctx, inProgressKey(t.opt.Agent), 1, payload)
 		pipe.RPush(ctx, queueKey(t.opt.Agent), payload)
 		if _, err := pipe.Exec(ctx); err != nil {
@@ -127,7 +127,7 @@ func (t *Tasks) Return(ctx context.Context) error {
 
 func (t *Tasks) settle(ctx context.Context, task worker.Task) error {
 	if task.ID == "" {
-		return t.board.get().LRem(ctx, inProgressKey(t.opt.Agent), 1, string(task.Payload)).Err()
+		return t.outbox.deliver(ctx, t.forget(string(task.Payload)))
 	}
 	t.opt.Log.Warnf("task/%s/%s: was interrupted when the agent ended, settled as aborted", t.opt.Agent, task.ID)
 	return t.finish(ctx, task, worker.Result{

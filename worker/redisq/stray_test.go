@@ -57,7 +57,7 @@ func TestFinishedWhileLooking(t *testing.T) {
 		}
 	}()
 	server.Do(t, "lpush", "module/m1/tasks", `{"id":"1","action":"a"}`)
-	task, err := tasks.Next(t.Context())
+	task, err := tasks.Next(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestFinishedWhileLooking(t *testing.T) {
 		}
 	}})
 	server.Do(t, "lpush", "module/m1/tasks", `{"id":"2","action":"a"}`)
-	if task, err := tasks.Next(t.Context()); err != nil || task.ID != "2" {
+	if task, err := tasks.Next(t.Context(), 1); err != nil || task.ID != "2" {
 		t.Fatalf("got task %q, %v; want 2: 1 has run", task.ID, err)
 	}
 }

@@ -26,7 +26,7 @@ func (m *Memory) Open() *MemoryInstance {
 }
 
 // Next implements [worker.Queue].
-func (i *MemoryInstance) Next(ctx context.Context) (worker.Task, error) {
+func (i *MemoryInstance) Next(ctx context.Context, _ int) (worker.Task, error) {
 	payload, err := i.take(ctx)
 	if err != nil {
 		return worker.Task{}, err
@@ -116,7 +116,7 @@ func (i *MemoryInstance) release(payload string) {
 
 // Accept implements [worker.Board].
 func (i *MemoryInstance) Accept(ctx context.Context, task worker.Task) error {
-	err := i.news(ctx, func() {
+	err := i.unlessEnded(ctx, func() {
 		i.memory.record(task.ID)["context"] = masked(task.Payload)
 		i.memory.tell(task.ID, Told{Progress: worker.Progress{Status: worker.Pending}})
 	})
@@ -127,24 +127,24 @@ func (i *MemoryInstance) Accept(ctx context.Context, task worker.Task) error {
 }
 
 // Report implements [worker.Board].
-func (i *MemoryInstance) Report(ctx context.Context, task worker.Task, p worker.Progress) error {
-	return i.news(ctx, func() { i.memory.tell(task.ID, Told{Progress: p}) })
+func (i *MemoryInstance) Report(_ context.Context, task worker.Task, p worker.Progress) {
+	i.memory.change(func() { i.memory.tell(task.ID, Told{Progress: p}) })
 }
 
 // Heartbeat implements [worker.Board].
-func (i *MemoryInstance) Heartbeat(ctx context.Context, task worker.Task, p worker.Progress) error {
-	return i.news(ctx, func() { i.memory.tell(task.ID, Told{Progress: p, Heartbeat: true}) })
+func (i *MemoryInstance) Heartbeat(_ context.Context, task worker.Task, p worker.Progress) {
+	i.memory.change(func() { i.memory.tell(task.ID, Told{Progress: p, Heartbeat: true}) })
 }
 
 // Finish implements [worker.Board].
 func (i *MemoryInstance) Finish(ctx context.Context, task worker.Task, result worker.Result) error {
-	return i.news(ctx, func() {
+	return i.unlessEnded(ctx, func() {
 		i.memory.store(task, result)
 		i.release(string(task.Payload))
 	})
 }
 
-func (i *MemoryInstance) news(ctx context.Context, do func()) error {
+func (i *MemoryInstance) unlessEnded(ctx context.Context, do func()) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -154,7 +154,7 @@ func (i *MemoryInstance) news(ctx context.Context, do func()) error {
 
 // Return implements [Instance].
 func (i *MemoryInstance) Return(ctx context.Context) error {
-	return i.news(ctx, func() {
+	return i.unlessEnded(ctx, func() {
 		if !i.settled {
 			return
 		}

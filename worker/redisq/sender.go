@@ -1,0 +1,147 @@
+package redisq
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// maxBatch bounds how long the first of a batch waits for its reply.
+const maxBatch = 512
+
+// longWait stands for nothing to wait for.
+const longWait = time.Hour
+
+// send sends one batch after another until the outbox is closed. What is handed
+// in while a batch is under way goes out with the next, in one write: the more
+// there is to do, the less each part of it costs.
+func (o *outbox) send(ctx context.Context) {
+	var batch []*write
+	for ctx.Err() == nil {
+		var wait time.Duration
+		batch, wait = o.take(batch[:0], time.Now())
+		if len(batch) == 0 {
+			waitFor(ctx, o.wake, wait)
+			continue
+		}
+		client := o.link.get()
+		lost := exchange(ctx, client, batch)
+		o.settle(batch, time.Now())
+		o.watch(client, batch, lost)
+		if lost != nil {
+			pause(ctx, retryPause(lost, o.interval))
+		}
+	}
+}
+
+// take moves what can be sent now to batch; if that is nothing, wait is how
+// long it will take until there may be something.
+func (o *outbox) take(batch []*write, now time.Time) (_ []*write, wait time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	wait = longWait
+	kept := o.waiting[:0]
+	for _, w := range o.waiting {
+		switch {
+		case w.gaveUp:
+		case w.notBefore.After(now):
+			wait = min(wait, w.notBefore.Sub(now))
+			kept = append(kept, w)
+		case len(batch) == maxBatch:
+			kept = append(kept, w)
+		default:
+			batch = append(batch, w)
+		}
+	}
+	clear(o.waiting[len(kept):])
+	o.waiting = kept
+	return batch, wait
+}
+
+// exchange sends a batch and reads the replies, which each command keeps. The
+// error is that of the connection, if it broke.
+func exchange(ctx context.Context, client *redis.Client, batch []*write) (lost error) {
+	var all []redis.Cmder
+	for _, w := range batch {
+		w.sent = w.commands(ctx)
+		for _, command := range w.sent {
+			all = append(all, command)
+		}
+	}
+	pipe := client.Pipeline()
+	if err := pipe.BatchProcess(ctx, all...); err != nil {
+		return err
+	}
+	// Interrupted by closing the client: go-redis does not look at ctx while it waits.
+	_, err := pipe.Exec(context.WithoutCancel(ctx))
+	if isRefusal(err) {
+		return nil
+	}
+	return err
+}
+
+// settle tells the outcome of each write, and keeps what is to be sent again.
+func (o *outbox) settle(batch []*write, now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var again []*write
+	for _, w := range batch {
+		if w.news {
+			o.news--
+		}
+		if w.failure = w.outcome(); w.goesAgain(now, o.patience) {
+			again = append(again, o.later(w, now)...)
+		}
+	}
+	for _, w := range again {
+		if w.news {
+			o.news++
+		}
+	}
+	o.waiting = append(again, o.waiting...)
+	o.movedAt = now
+	close(o.moved)
+	o.moved = make(chan struct{})
+}
+
+// later says when a write goes again, and what is told in its place meanwhile.
+func (o *outbox) later(w *write, now time.Time) []*write {
+	if isRefusal(w.failure) {
+		w.notBefore = now.Add(retryPause(w.failure, o.interval))
+	}
+	if w.refused == nil || !becameReplica(w.failure) {
+		return []*write{w}
+	}
+	instead := w.refused()
+	w.refused = nil
+	return []*write{w, instead}
+}
+
+// watch notes whether Redis takes what it is sent. A connection that broke is
+// given up, and one to a replica: the leader may be another machine now.
+func (o *outbox) watch(client *redis.Client, batch []*write, lost error) {
+	failure := lost
+	for _, w := range batch {
+		if failure == nil && !w.news {
+			failure = w.outcome()
+		}
+	}
+	switch {
+	case failure != nil:
+		o.health.failed(writing, failure)
+	case !o.troubled():
+		o.health.worked(writing)
+	}
+	if lost != nil || becameReplica(failure) {
+		o.link.drop(client)
+	}
+}
+
+// troubled tells whether something waits that Redis has refused before.
+func (o *outbox) troubled() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.ContainsFunc(o.waiting, func(w *write) bool { return w.failure != nil && !w.gaveUp })
+}

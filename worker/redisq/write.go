@@ -1,0 +1,102 @@
+package redisq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// write is a group of commands that are sent together, and again together if
+// Redis did not take them.
+type write struct {
+	commands func(context.Context) []*redis.Cmd // made anew for every try
+	news     bool                               // nobody waits for it, and it may be lost
+	// refused makes what can be told on a Redis that turned out to be a replica;
+	// it is asked once and may be nil.
+	refused func() *write
+	done    chan error // gets the outcome; nil: nobody waits
+
+	// Of the sender.
+	since     time.Time // when it was handed in
+	notBefore time.Time // when it may be tried again
+	sent      []*redis.Cmd
+
+	// Guarded by the outbox.
+	failure error // of the last try
+	gaveUp  bool  // nobody waits any more
+}
+
+// outcome looks at the replies to the last try. The error of a command that was
+// refused comes before the EXECABORT that follows from it.
+func (w *write) outcome() error {
+	for _, command := range w.sent {
+		// When a connection breaks, go-redis gives its error to all commands of the
+		// batch, those that have their reply included.
+		if err := command.Err(); err != nil && command.Val() == nil {
+			return err
+		}
+	}
+	if exec := w.sent[len(w.sent)-1]; exec.Name() == "exec" {
+		return replyErrors(exec)
+	}
+	return nil
+}
+
+// replyErrors finds commands that failed inside of a transaction which was carried out.
+func replyErrors(exec *redis.Cmd) error {
+	var failures []error
+	replies, ok := exec.Val().([]any)
+	if !ok {
+		return fmt.Errorf("unexpected reply to EXEC: %v", exec.Val())
+	}
+	for _, reply := range replies {
+		if failure, ok := reply.(error); ok {
+			failures = append(failures, failure)
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// finish tells who waits how it went.
+func (w *write) finish(err error) {
+	if w.done != nil {
+		w.done <- err
+	}
+}
+
+// goesAgain tells whether a write is to be sent again, and tells who waits for
+// it if not. A replica is given up after some time: what is written to it by
+// then is another machine's to write.
+func (w *write) goesAgain(now time.Time, patience time.Duration) bool {
+	refused := isRefusal(w.failure)
+	switch {
+	case w.failure == nil:
+		w.finish(nil)
+	case w.gaveUp, w.news && refused:
+	case becameReplica(w.failure) && now.Sub(w.since) > patience:
+		w.finish(&refusedError{w.failure})
+	default:
+		return true
+	}
+	return false
+}
+
+// isRefusal tells an answer of Redis from a connection that gave none.
+func isRefusal(err error) bool {
+	var refusal redis.Error
+	return errors.As(err, &refusal)
+}
+
+// refusedError ends the tries to write to a Redis that is a replica.
+type refusedError struct{ error }
+
+// Error says how it ended.
+func (e *refusedError) Error() string {
+	return fmt.Sprintf("given up, for Redis stays a replica: %v", e.error)
+}
+
+// Unwrap returns what Redis said.
+func (e *refusedError) Unwrap() error { return e.error }
