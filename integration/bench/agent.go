@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"syscall"
 	"time"
 
@@ -21,7 +23,12 @@ const (
 
 // runAgent is an agent with compiled-in actions that do nothing: noop of one
 // step, ten of ten. It is put together as cmd/agent does.
-func runAgent(id, address string) error {
+func runAgent(id, address, profile string) error {
+	stopProfile, err := startProfile(profile)
+	if err != nil {
+		return err
+	}
+	defer func() { report(stopProfile()) }()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	log := logrus.New()
@@ -42,6 +49,24 @@ func runAgent(id, address string) error {
 	}
 	w.Run(ctx)
 	return tasks.Close()
+}
+
+// startProfile writes where the processor's time goes to a file, until it is stopped.
+func startProfile(path string) (stop func() error, err error) {
+	if path == "" {
+		return func() error { return nil }, nil
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return file.Close()
+	}, nil
 }
 
 func noops(name string, n int) worker.Action {

@@ -23,6 +23,7 @@ type driver struct {
 	agent  string
 	action string
 	pushed map[string]time.Time
+	ready  []byte // pushes to be written
 	next   int
 	epoch  int64
 }
@@ -60,11 +61,21 @@ func (d *driver) close() error {
 	return errors.Join(errs...)
 }
 
-func (d *driver) pushOne() error {
+// pushOne makes a task ready to be written with others.
+func (d *driver) pushOne() {
 	id := strconv.FormatInt(d.epoch, 36) + "-" + strconv.Itoa(d.next)
 	d.next++
 	d.pushed[id] = time.Now()
-	_, err := d.push.Write(command("LPUSH", d.agent+"/tasks", `{"id":"`+id+`","action":"`+d.action+`","data":{}}`))
+	d.ready = append(d.ready, command("LPUSH", d.agent+"/tasks", `{"id":"`+id+`","action":"`+d.action+`","data":{}}`)...)
+}
+
+// flush writes what is ready, when there is no news left to be read.
+func (d *driver) flush() error {
+	if len(d.ready) == 0 || d.news.Buffered() > 0 {
+		return nil
+	}
+	_, err := d.push.Write(d.ready)
+	d.ready = d.ready[:0]
 	return err
 }
 
@@ -72,15 +83,16 @@ func (d *driver) pushOne() error {
 // each took from LPUSH to its final status.
 func (d *driver) run(ctx context.Context, outstanding int, period time.Duration) ([]time.Duration, error) {
 	for range outstanding {
-		if err := d.pushOne(); err != nil {
-			return nil, err
-		}
+		d.pushOne()
 	}
 	var latencies []time.Duration
 	end := time.Now().Add(period)
 	for len(d.pushed) > 0 && ctx.Err() == nil {
 		if err := d.conns[0].SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 			return nil, err
+		}
+		if err := d.flush(); err != nil {
+			return nil, fmt.Errorf("push tasks: %w", err)
 		}
 		message, err := readReply(d.news)
 		if err != nil {
@@ -100,9 +112,7 @@ func (d *driver) run(ctx context.Context, outstanding int, period time.Duration)
 		latencies = append(latencies, time.Since(began))
 		delete(d.pushed, id)
 		if time.Now().Before(end) {
-			if err := d.pushOne(); err != nil {
-				return nil, err
-			}
+			d.pushOne()
 		}
 	}
 	slices.Sort(latencies)

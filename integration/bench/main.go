@@ -12,13 +12,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"time"
 )
 
 func main() {
-	if len(os.Args) == 4 && os.Args[1] == agentRole {
-		if err := runAgent(os.Args[2], os.Args[3]); err != nil {
+	if len(os.Args) == 5 && os.Args[1] == agentRole {
+		if err := runAgent(os.Args[2], os.Args[3], os.Args[4]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -27,8 +28,14 @@ func main() {
 	rounds := flag.Int("rounds", 3, "how often each case runs; the medians are printed")
 	period := flag.Duration("period", 2*time.Second, "how long each case runs")
 	binary := flag.String("agent", "../../build/agent", "the agent's binary, for external steps")
+	only := flag.String("only", "", "run the cases whose name matches this regular expression")
+	profile := flag.String("profile", "", "write a CPU profile of the agent with compiled-in steps to this file")
 	flag.Parse()
-	if err := bench(context.Background(), *rounds, *period, *binary); err != nil {
+	pattern, err := regexp.Compile(*only)
+	if err == nil {
+		err = bench(context.Background(), *rounds, *period, *binary, *profile, pattern)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -48,17 +55,17 @@ type measurement struct {
 	run  func(ctx context.Context, period time.Duration) (result, error)
 }
 
-func bench(ctx context.Context, rounds int, period time.Duration, binary string) error {
+func bench(ctx context.Context, rounds int, period time.Duration, binary, profile string, only *regexp.Regexp) error {
 	binary, err := filepath.Abs(binary)
 	if err != nil {
 		return err
 	}
-	stage, err := newStage(ctx, binary)
+	stage, err := newStage(ctx, binary, profile)
 	if err != nil {
 		return err
 	}
 	defer stage.close()
-	cases := stage.cases()
+	cases := slices.DeleteFunc(stage.cases(), func(m measurement) bool { return !only.MatchString(m.name) })
 	results := make([][]result, len(cases))
 	for range rounds {
 		for i, c := range cases {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -25,20 +26,20 @@ type stage struct {
 
 const stepName = "10noop"
 
-func newStage(ctx context.Context, binary string) (*stage, error) {
+func newStage(ctx context.Context, binary, profile string) (*stage, error) {
 	dir, err := os.MkdirTemp("", "agent-bench-")
 	if err != nil {
 		return nil, err
 	}
 	s := &stage{dir: dir}
-	if err := s.start(ctx, binary); err != nil {
+	if err := s.start(ctx, binary, profile); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *stage) start(ctx context.Context, binary string) error {
+func (s *stage) start(ctx context.Context, binary, profile string) error {
 	port, err := freePort(ctx)
 	if err != nil {
 		return err
@@ -49,6 +50,9 @@ func (s *stage) start(ctx context.Context, binary string) error {
 	if err = s.redis.Start(); err != nil {
 		return fmt.Errorf("start redis-server: %w", err)
 	}
+	if err = answers(ctx, s.address); err != nil {
+		return err
+	}
 	if err = s.layOut(); err != nil {
 		return err
 	}
@@ -56,11 +60,30 @@ func (s *stage) start(ctx context.Context, binary string) error {
 	if err != nil {
 		return err
 	}
-	if s.compiled, err = startAgent(ctx, s, self, agentRole, compiledAgent, s.address); err != nil {
+	if s.compiled, err = startAgent(ctx, s, self, agentRole, compiledAgent, s.address, profile); err != nil {
 		return err
 	}
 	s.external, err = startAgent(ctx, s, binary, "--agentid", externalAgent, "--actionsdir", filepath.Join(s.dir, "actions"))
 	return err
+}
+
+// answers waits until Redis takes connections.
+func answers(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for redis-server: %w", err)
+		}
+	}
 }
 
 // layOut makes the external actions noop (one step) and ten (ten steps).
@@ -139,7 +162,7 @@ func startAgent(ctx context.Context, s *stage, binary string, args ...string) (*
 }
 
 func (a *agentProcess) stop() {
-	report(a.cmd.Process.Kill())
+	report(a.cmd.Process.Signal(syscall.SIGTERM))
 	var ended *exec.ExitError
 	if err := a.cmd.Wait(); err != nil && !errors.As(err, &ended) {
 		report(err)
