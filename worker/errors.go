@@ -85,7 +85,7 @@ func (e *InvalidError) Unwrap() error { return e.Err }
 
 // output is the JSON list of the violations.
 func (e *InvalidError) output() ([]byte, error) {
-	list, err := json.Marshal(e.Violations)
+	list, err := json.Marshal(append([]Violation{}, e.Violations...)) // never null
 	if err != nil {
 		return nil, fmt.Errorf("encode violations: %w", err)
 	}

@@ -30,52 +30,43 @@ func (w *Worker) takeEvents(ctx, receiving context.Context) {
 		if len(handler.Steps) == 0 {
 			continue
 		}
-		if !w.slot(ctx, slots, event) {
-			continue
+		select {
+		case slots <- struct{}{}: // here, so that handlers start in the order of events
+			handlers.Go(func() {
+				defer func() { <-slots }()
+				w.handleEvent(ctx, event, handler)
+			})
+		default:
+			handlers.Go(func() { w.handleLate(ctx, slots, event, handler) })
 		}
-		handlers.Go(func() {
-			defer func() { <-slots }()
-			w.handleEvent(ctx, event, handler)
-		})
 	}
 }
 
-// slot takes a slot for an event's handler. If none is free it waits a moment
-// for one: an event that is rejected is lost.
-func (w *Worker) slot(ctx context.Context, slots chan<- struct{}, event Event) bool {
-	select {
-	case slots <- struct{}{}:
-		return true
-	default:
-	}
+// handleLate waits a moment for a slot: an event that is rejected is lost.
+func (w *Worker) handleLate(ctx context.Context, slots chan struct{}, event Event, handler Action) {
 	timer := time.NewTimer(w.cfg.OverloadWait)
 	defer timer.Stop()
 	select {
 	case slots <- struct{}{}:
-		return true
+		defer func() { <-slots }()
+		w.handleEvent(ctx, event, handler)
 	case <-timer.C:
 		w.cfg.Log.Errorf("Agent is busy. Event %s rejected!", event.Channel())
 	case <-ctx.Done():
 	}
-	return false
 }
 
 // handleEvent runs a handler. Its outcome is only logged, and not even that
 // when the agent is being stopped.
 func (w *Worker) handleEvent(ctx context.Context, event Event, handler Action) {
+	stdout, stderr := &lines{to: w.stderr}, &lines{to: w.stderr}
 	r := &run{
 		subject: "event/" + event.Channel(), action: handler, log: w.cfg.Log,
-		tracker: newTracker(handler.Steps, nil),
+		tracker: newTracker(handler.Steps, nil), copies: []*lines{stdout, stderr}, hushed: func() bool { return ctx.Err() != nil },
 	}
 	r.call = Call{
-		event: &event, input: event.Payload, stdout: w.stderr, stderr: w.stderr,
+		event: &event, input: event.Payload, stdout: stdout, stderr: stderr,
 		control: r.tracker, log: w.cfg.Log.WithField("event", event.Channel()),
-	}
-	r.tell = func(line string) error {
-		if ctx.Err() == nil {
-			w.cfg.Log.Errorf("%s: %s", r.subject, line)
-		}
-		return nil
 	}
 	end := r.steps(ctx)
 	if ctx.Err() != nil {

@@ -31,7 +31,7 @@ func TestEventOutcomes(t *testing.T) {
 		stderr  string
 		log     []string
 	}{
-		"all well": {action("ev", says("one"), says("two")), "onetwo", []string{
+		"all well": {action("ev", says("one"), says("two")), "one\ntwo\n", []string{
 			`event/node/1/event/ev: ev/a is starting`, `event/node/1/event/ev: ev/b is starting`,
 			`Handler of node/1/event/ev exited with status "completed" (0) at step b`,
 		}},
@@ -43,7 +43,7 @@ func TestEventOutcomes(t *testing.T) {
 			`event/node/1/event/ev: ev/a is starting`, `event/node/1/event/ev: the wire is cut`,
 			`Handler of node/1/event/ev exited with status "aborted" (1) at step a`,
 		}},
-		"a skipped step": {action("ev", fails(worker.Skip(errPlain)), says("two")), "two", []string{
+		"a skipped step": {action("ev", fails(worker.Skip(errPlain)), says("two")), "two\n", []string{
 			`event/node/1/event/ev: ev/a is starting`, `event/node/1/event/ev: Action ev skipped step a: the wire is cut`,
 			`event/node/1/event/ev: ev/b is starting`, `Handler of node/1/event/ev exited with status "completed" (0) at step b`,
 		}},
@@ -124,6 +124,7 @@ func TestBusyEvents(t *testing.T) {
 		e.events.Send("cluster", "ev", "10s")
 		e.events.Send("cluster", "ev", "10s")
 		e.events.Send("node/7", "ev", "1s")
+		e.events.Send("node/9", "ev", "1s") // waits beside the other, not after it
 		synctest.Wait()
 		time.Sleep(499 * time.Millisecond)
 		if got := strings.Join(e.lines(), "\n"); strings.Contains(got, "busy") {
@@ -132,6 +133,7 @@ func TestBusyEvents(t *testing.T) {
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
 		e.wantLine("Agent is busy. Event node/7/event/ev rejected!")
+		e.wantLine("Agent is busy. Event node/9/event/ev rejected!")
 		time.Sleep(9*time.Second + 200*time.Millisecond)
 		e.events.Send("node/8", "ev", "1s")
 		time.Sleep(2 * time.Second)

@@ -16,9 +16,9 @@ func TestBoundedBuffer(t *testing.T) {
 	}{
 		"nothing":          {limit: 4},
 		"within":           {4, []string{"ab", "cd"}, "abcd", ""},
-		"over in one":      {4, []string{"abcdef"}, "abcd", "The output was cut after 4 bytes: 2 more were dropped\n"},
-		"over in many":     {4, []string{"abc", "de", "fgh", ""}, "abcd", "The output was cut after 4 bytes: 4 more were dropped\n"},
-		"no room":          {0, []string{"a"}, "", "The output was cut after 0 bytes: 1 more were dropped\n"},
+		"over in one":      {4, []string{"abcdef"}, "abcd", "The output was cut after 4 bytes: 2 more were dropped"},
+		"over in many":     {4, []string{"abc", "de", "fgh", ""}, "abcd", "The output was cut after 4 bytes: 4 more were dropped"},
+		"no room":          {0, []string{"a"}, "", "The output was cut after 0 bytes: 1 more were dropped"},
 		"full to the brim": {4, []string{"abcd", ""}, "abcd", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -33,6 +33,23 @@ func TestBoundedBuffer(t *testing.T) {
 				t.Fatalf("got %q and %q, want %q and %q", got, buffer.note("output"), c.want, c.note)
 			}
 		})
+	}
+}
+
+// TestEngineHasItsSay: its lines are kept, on lines of their own, however much
+// was printed.
+func TestEngineHasItsSay(t *testing.T) {
+	t.Parallel()
+	buffer := &boundedBuffer{limit: 6}
+	buffer.say("first")
+	for _, text := range []string{"abcd", "efgh"} {
+		if _, err := buffer.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	buffer.say("last")
+	if got := string(buffer.bytes()); got != "first\nabcdef\nlast\n" {
+		t.Fatalf("got %q", got)
 	}
 }
 

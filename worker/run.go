@@ -25,8 +25,10 @@ type run struct {
 	action  Action
 	call    Call
 	tracker *tracker
-	tell    func(line string) error // see say
+	errput  *boundedBuffer // error text of a task; nil for an event
+	copies  []*lines       // what goes to the agent's stderr
 	log     *logrus.Entry
+	hushed  func() bool // nothing is to be logged any more; nil: never
 }
 
 // outcome is how a run ended.
@@ -70,6 +72,9 @@ func (r *run) step(ctx context.Context, i int, step Step) outcome {
 	r.log.Infof("%s: %s/%s is starting", r.subject, r.action.Name, step.Name)
 	r.tracker.start(i)
 	err := r.guarded(ctx, step)
+	for _, copied := range r.copies {
+		copied.flush()
+	}
 	if isSkip(err) {
 		r.skipped(step, err)
 		err = nil
@@ -85,11 +90,7 @@ func (r *run) step(ctx context.Context, i int, step Step) outcome {
 // skipped tells of a step that did not run: in the log, and in the error text of
 // a task.
 func (r *run) skipped(step Step, why error) {
-	what := fmt.Sprintf("Action %s skipped step %s: %v", r.action.Name, step.Name, why)
-	r.log.Warnf("%s: %s", r.subject, what)
-	if r.call.task != nil {
-		r.say(what)
-	}
+	r.say(logrus.WarnLevel, fmt.Sprintf("Action %s skipped step %s: %v", r.action.Name, step.Name, why))
 }
 
 // guarded runs a step; a panic in it is an error of this task, not of the agent.
@@ -165,12 +166,20 @@ func (r *run) explain(err error) {
 	if errors.As(err, &exit) && exit.Err == nil {
 		return
 	}
-	r.say(err.Error())
+	r.say(logrus.ErrorLevel, err.Error())
 }
 
-// say adds a line to the error text of a task, or to the log for a handler.
-func (r *run) say(line string) {
-	if err := r.tell(line); err != nil {
-		r.log.Errorf("%s: %v", r.subject, err)
+// say adds a line to the log and to the error text of a task.
+func (r *run) say(level logrus.Level, line string) {
+	if r.hushed == nil || !r.hushed() {
+		r.log.Logf(level, "%s: %s", r.subject, line)
+	}
+	r.tell(line)
+}
+
+// tell adds a line to the error text of a task.
+func (r *run) tell(line string) {
+	if r.errput != nil {
+		r.errput.say(line)
 	}
 }

@@ -43,27 +43,29 @@ func (e *DecodeError) Error() string { return e.Err.Error() }
 // Unwrap returns the reason.
 func (e *DecodeError) Unwrap() error { return e.Err }
 
-// DecodeTask reads a JSON object with at least the strings id and action. The
-// error is a [*DecodeError].
+// order is what the engine looks at of a task as it was pushed. Its name shows in
+// the reasons of encoding/json.
+type order struct {
+	ID     string          `json:"id"`
+	Action string          `json:"action"`
+	Data   json.RawMessage `json:"data"`
+	User   json.RawMessage `json:"user"`
+}
+
+// DecodeTask reads a JSON object with an id, by which its outcome can be told,
+// and an action; one that names none is a task that cannot be done. The error is
+// a [*DecodeError].
 func DecodeTask(payload []byte) (Task, error) {
-	var order struct {
-		ID     string          `json:"id"`
-		Action string          `json:"action"`
-		Data   json.RawMessage `json:"data"`
-		User   json.RawMessage `json:"user"`
-	}
-	if err := json.Unmarshal(payload, &order); err != nil {
+	var pushed order
+	if err := json.Unmarshal(payload, &pushed); err != nil {
 		return Task{}, &DecodeError{Err: err}
 	}
-	if order.ID == "" {
+	if pushed.ID == "" {
 		return Task{}, &DecodeError{Err: errors.New("the task has no id")}
 	}
-	if order.Action == "" {
-		return Task{}, &DecodeError{Err: errors.New("the task has no action")}
-	}
 	return Task{
-		ID: order.ID, Action: order.Action, User: userName(order.User),
-		Data: order.Data, Payload: payload,
+		ID: pushed.ID, Action: pushed.Action, User: userName(pushed.User),
+		Data: pushed.Data, Payload: payload,
 	}, nil
 }
 

@@ -110,15 +110,16 @@ func (w *Worker) runAction(ctx context.Context, task Task) Result {
 	output := &boundedBuffer{limit: w.cfg.OutputLimit}
 	errput := &boundedBuffer{limit: w.cfg.OutputLimit}
 	action, err := w.cfg.Actions.Lookup(task.Action)
+	copied := &lines{to: w.stderr}
 	r := &run{
 		subject: w.subject(task), action: action, log: w.cfg.Log,
+		errput: errput, copies: []*lines{copied},
 		tracker: newTracker(action.Steps, func(p Progress) { w.report(ctx, task, p) }),
 	}
 	r.call = Call{
-		task: &task, input: task.Input(), stdout: output, stderr: io.MultiWriter(errput, w.stderr),
+		task: &task, input: task.Input(), stdout: output, stderr: io.MultiWriter(errput, copied),
 		control: r.tracker, log: w.cfg.Log.WithFields(logrus.Fields{"task": task.ID, "action": task.Action}),
 	}
-	r.tell = func(line string) error { return r.call.Printf("%s", line) }
 	var end outcome
 	if err != nil {
 		r.explain(err)
@@ -126,12 +127,12 @@ func (w *Worker) runAction(ctx context.Context, task Task) Result {
 	} else {
 		end = w.runSteps(ctx, r, output)
 	}
-	return w.result(r, end, output, errput)
+	return w.result(r, end, output)
 }
 
 func (w *Worker) runSteps(ctx context.Context, r *run, output *boundedBuffer) outcome {
 	if len(r.action.Steps) == 0 {
-		r.say(fmt.Sprintf("Action %s is not defined", r.action.Name))
+		r.say(logrus.ErrorLevel, fmt.Sprintf("Action %s is not defined", r.action.Name))
 		return outcome{code: ExitUndefined, status: Aborted}
 	}
 	if end := r.checkInput(w.cfg.Schemas); !end.ok() {
@@ -150,15 +151,19 @@ func (w *Worker) runSteps(ctx context.Context, r *run, output *boundedBuffer) ou
 	return end
 }
 
-func (w *Worker) result(r *run, end outcome, output, errput *boundedBuffer) Result {
+func (w *Worker) result(r *run, end outcome, output *boundedBuffer) Result {
 	w.logOutcome(r, end)
 	final, held, announced := r.tracker.close(end.status)
 	if !end.ok() {
 		announced = nil
 	}
-	notes := output.note("output") + errput.note("error text")
+	for _, note := range []string{output.note("output"), r.errput.note("error text")} {
+		if note != "" {
+			r.tell(note)
+		}
+	}
 	return Result{
-		Output: output.bytes(), Error: append(errput.bytes(), notes...),
+		Output: output.bytes(), Error: r.errput.bytes(),
 		ExitCode: end.code, Final: final, Held: held, Announcements: announced,
 	}
 }

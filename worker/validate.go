@@ -21,7 +21,7 @@ func (r *run) checkInput(checker SchemaChecker) outcome {
 	case violations == nil:
 		return outcome{status: Completed}
 	}
-	r.say("Validation errors: " + violations.Text)
+	r.tell("Validation errors: " + violations.Text)
 	if _, err := r.call.stdout.Write(violations.JSON); err != nil {
 		r.explain(fmt.Errorf("write violations: %w", err))
 	}
@@ -35,7 +35,7 @@ func (r *run) checkOutput(checker SchemaChecker, output []byte, last outcome) ou
 	case err != nil:
 		r.explain(fmt.Errorf("JSON Schema output validation aborted at step %s: %w", r.action.Output.Name, err))
 	case violations != nil:
-		r.say("Validation errors: " + violations.Text)
+		r.tell("Validation errors: " + violations.Text)
 	default:
 		return last
 	}

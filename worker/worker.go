@@ -62,7 +62,7 @@ const (
 // Worker runs tasks and event handlers until it is stopped or drained.
 type Worker struct {
 	cfg      Config
-	stderr   io.Writer
+	stderr   *journal
 	running  *running
 	busy     *gauge
 	draining chan struct{}
@@ -76,7 +76,7 @@ func New(cfg Config) (*Worker, error) {
 	}
 	return &Worker{
 		cfg:      cfg,
-		stderr:   &lockedWriter{w: cfg.Stderr},
+		stderr:   &journal{w: cfg.Stderr},
 		running:  newRunning(),
 		busy:     newGauge(),
 		draining: make(chan struct{}),
@@ -131,21 +131,4 @@ func (w *Worker) Run(parent context.Context) {
 // any is running, since a running one may wait for a task in the same queue.
 func (w *Worker) Drain() {
 	w.drain.Do(func() { close(w.draining) })
-}
-
-// lockedWriter lets many steps share the agent's stderr, one write at a time.
-// What it writes is a copy: a disk that is full under the log must not fail a
-// step, or leave it with nobody who reads what it prints.
-type lockedWriter struct {
-	mu  sync.Mutex
-	w   io.Writer
-	err error // of the last write; where it could be told is what does not work
-}
-
-// Write implements [io.Writer]; it never fails.
-func (l *lockedWriter) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	_, l.err = l.w.Write(p)
-	return len(p), nil
 }

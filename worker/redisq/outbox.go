@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -120,12 +121,10 @@ func (o *outbox) pressure() (moved <-chan struct{}, full bool, untilStalled time
 func (o *outbox) dropOldest() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, w := range o.waiting {
-		if w.news && !w.gaveUp {
-			w.gaveUp = true
-			o.news--
-			return
-		}
+	oldest := slices.IndexFunc(o.waiting, func(w *write) bool { return w.news })
+	if oldest >= 0 {
+		o.waiting = slices.Delete(o.waiting, oldest, oldest+1)
+		o.news--
 	}
 }
 

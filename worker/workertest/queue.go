@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"time"
 
 	"cluster-agent/worker"
@@ -20,6 +21,7 @@ func queueChecks() []check {
 		{"Next ends with its context within a second", nextEnds},
 		{"an ended context takes no task", endedTakesNothing},
 		{"what Next gave up on can be had again", afterGivingUp},
+		{"no more is taken than there is room for", noMoreThanRoom},
 	}
 }
 
@@ -61,6 +63,28 @@ func staysInProgress(b *bench) {
 	b.wantLists(Lists{Waiting: []string{order("2")}})
 }
 
+// A queue may take several tasks at once, and hands them out in order. What is
+// taken and not handed out yet is given back.
+func noMoreThanRoom(b *bench) {
+	const room = 3
+	i := b.open()
+	b.Remote.Push(b.t, order("1"), order("2"), order("3"), order("4"), order("5"), order("6"), order("7"))
+	for n := range 5 {
+		task, err := i.Next(b.t.Context(), room)
+		if err != nil || task.ID != strconv.Itoa(n+1) {
+			b.t.Fatalf("task %d is %q, %v", n+1, task.ID, err)
+		}
+		b.finish(i, task, done())
+		if taken := b.Remote.Lists(b.t).InProgress; len(taken) > room-1 {
+			b.t.Fatalf("%d tasks are taken beside the one that was handed out", len(taken))
+		}
+	}
+	if err := i.Return(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+	b.wantLists(Lists{Waiting: []string{order("6"), order("7")}})
+}
+
 func equalPayloads(b *bench) {
 	i := b.open()
 	b.Remote.Push(b.t, order("1"), order("1"), order("2"))
@@ -74,7 +98,7 @@ func equalPayloads(b *bench) {
 
 func undecodable(b *bench) {
 	i := b.open()
-	for _, payload := range []string{"Il n'y a rien", `{"id":`, `[]`, `{"id":"x"}`, `{"action":"x"}`, `{"id":7,"action":"x"}`, "\xff\x00"} {
+	for _, payload := range []string{"Il n'y a rien", `{"id":`, `[]`, `{"action":"x"}`, `{"id":7,"action":"x"}`, "\xff\x00"} {
 		b.Remote.Push(b.t, payload)
 		_, err := i.Next(b.t.Context(), 1)
 		var reason *worker.DecodeError

@@ -1,0 +1,157 @@
+package redisq_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cluster-agent/worker"
+	"cluster-agent/worker/redisq"
+	"cluster-agent/worker/redisq/redistest"
+)
+
+func running(percent int) worker.Progress {
+	return worker.Progress{Status: worker.Running, Percent: percent}
+}
+
+// TestManyReports: however fast a step reports, every report is published, in
+// order, and before the result.
+func TestManyReports(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	tasks := open(t, options(server.Address))
+	watch := remote{server}.Watch(t)
+	const reports = 20_000
+	go func() {
+		for n := range reports {
+			tasks.Report(t.Context(), theTask(), running(n))
+		}
+		if err := tasks.Finish(t.Context(), theTask(), worker.Result{Final: worker.Progress{Status: worker.Completed}}); err != nil {
+			t.Errorf("finish: %v", err)
+		}
+	}()
+	for n := range reports {
+		if got, want := watch().Payload, fmt.Sprintf(`{"status":"running","progress":%d}`, n); got != want {
+			t.Fatalf("message %d is %s", n, got)
+		}
+	}
+	if got := watch().Payload; !strings.Contains(got, "completed") {
+		t.Fatalf("the last message is %s", got)
+	}
+}
+
+// TestBatches: what several tasks have to write while Redis is busy goes out
+// together, each task's commands in their order.
+func TestBatches(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	tasks := open(t, options(server.Address))
+	var group sync.WaitGroup
+	for n := range 500 {
+		task := worker.Task{ID: strconv.Itoa(n), Action: "a", Payload: fmt.Appendf(nil, `{"id":"%d","action":"a"}`, n)}
+		group.Go(func() {
+			accepted := tasks.Accept(t.Context(), task)
+			tasks.Report(t.Context(), task, running(0))
+			finished := tasks.Finish(t.Context(), task, worker.Result{Output: task.Payload, Final: worker.Progress{Status: worker.Completed}})
+			if err := errors.Join(accepted, finished); err != nil {
+				t.Errorf("task %s: %v", task.ID, err)
+			}
+		})
+	}
+	group.Wait()
+	for n := range 500 {
+		if got, want := (remote{server}).Record(t, strconv.Itoa(n))["output"], fmt.Sprintf(`{"id":"%d","action":"a"}`, n); got != want {
+			t.Fatalf("output of %d is %q", n, got)
+		}
+	}
+}
+
+// TestHungServerAndReports: reports to a Redis that does not answer hold nobody
+// up for long, take bounded memory, and the last ones arrive when it answers.
+func TestHungServerAndReports(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	tasks := open(t, options(server.Address))
+	must(t, tasks.Accept(t.Context(), theTask()))
+	watch := remote{server}.Watch(t)
+	server.Pause(t)
+	const reports = 100_000
+	began := time.Now()
+	for n := range reports {
+		tasks.Report(t.Context(), theTask(), running(n))
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("%d reports took %v", reports, took)
+	}
+	if waiting := tasks.WaitingWrites(); waiting > 2048 {
+		t.Errorf("%d reports are kept", waiting)
+	}
+	server.Resume(t)
+	last := fmt.Sprintf(`{"status":"running","progress":%d}`, reports-1)
+	for watch().Payload != last {
+	}
+}
+
+// TestRefusedWriteHoldsUpNobody: what Redis refuses again and again is tried
+// beside the rest, with one line in the log.
+func TestRefusedWriteHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	server.Do(t, "acl", "setuser", "default", "resetkeys", "~task/module/m1/t/*", "~module/m1/*")
+	opt := options(server.Address)
+	log, hook := newLog()
+	opt.Log = log
+	tasks := open(t, opt)
+	ctx, cancel := context.WithCancel(t.Context())
+	refused := make(chan error, 1)
+	go func() {
+		refused <- tasks.Accept(ctx, worker.Task{ID: "foreign", Action: "a", Payload: []byte(`{"id":"foreign","action":"a"}`)})
+	}()
+	eventually(t, "the log says that it was refused", func() bool { return len(lines(hook)) > 0 })
+	for range 200 {
+		must(t, tasks.Accept(ctx, theTask()))
+	}
+	cancel()
+	if err := <-refused; err == nil || !strings.Contains(err.Error(), "NOPERM") {
+		t.Fatalf("error is %v", err)
+	}
+	must(t, tasks.Accept(t.Context(), theTask()))
+	eventually(t, "the log says that all is well", func() bool { return len(lines(hook)) > 1 })
+	wantOutage(t, lines(hook), "NOPERM")
+}
+
+// TestBrokenBatch: when the connection breaks in the middle of the replies, what
+// Redis has taken is not written again, and the rest is.
+func TestBrokenBatch(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	proxy := redistest.NewProxy(t, server)
+	proxy.LoseReply("exec")
+	tasks := open(t, options(proxy.Address))
+	must(t, tasks.Accept(t.Context(), theTask()))
+	must(t, tasks.Finish(t.Context(), theTask(), finished()))
+	if got := (remote{server}).Record(t, "t")["output"]; got != "out" {
+		t.Fatalf("output is %q", got)
+	}
+}
+
+// TestClosedOutbox: who waits for a write is told that it will not happen.
+func TestClosedOutbox(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	server.Pause(t)
+	defer server.Resume(t)
+	tasks := redisq.NewTasks(options(server.Address))
+	ended := make(chan error, 1)
+	go func() { ended <- tasks.Finish(t.Context(), theTask(), finished()) }()
+	eventually(t, "the write was handed in", func() bool { return tasks.WaitingWrites() == 0 })
+	must(t, tasks.Close())
+	if err := <-ended; err == nil {
+		t.Fatal("stored by a server that does not answer")
+	}
+}
