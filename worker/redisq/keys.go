@@ -33,7 +33,7 @@ func ttl(d time.Duration) (unit string, n int64) {
 	return "px", d.Milliseconds()
 }
 
-// wholeSeconds is a time to live as EXPIRE takes it.
+// wholeSeconds is a time to live as EXPIRE takes it; none would delete the key.
 func wholeSeconds(d time.Duration) int64 {
-	return int64((d + time.Second - 1) / time.Second)
+	return max(1, int64(d/time.Second))
 }
