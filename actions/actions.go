@@ -5,8 +5,12 @@ package actions
 import (
 	addnode "cluster-agent/actions/add-node"
 	createcluster "cluster-agent/actions/create-cluster"
+	getclusterstatus "cluster-agent/actions/get-cluster-status"
 	joinnode "cluster-agent/actions/join-node"
 	promotenode "cluster-agent/actions/promote-node"
+	removenode "cluster-agent/actions/remove-node"
+	setnodeendpoint "cluster-agent/actions/set-node-endpoint"
+	updateroutes "cluster-agent/actions/update-routes"
 	"cluster-agent/internal/node"
 	"cluster-agent/worker"
 )
@@ -18,6 +22,10 @@ func Cluster(machine *node.Machine, version string) []worker.Action {
 		createcluster.Action(machine),
 		addnode.Action(machine, version),
 		joinnode.Action(machine),
+		removenode.Action(machine),
+		setnodeendpoint.Action(machine),
+		updateroutes.Action(machine),
 		promotenode.Action(machine),
+		getclusterstatus.Action(machine),
 	}
 }

@@ -100,8 +100,8 @@ func (s State) reaches(family func(netip.Addr) bool) bool {
 	return false
 }
 
-// fresh says whether the peer's last handshake proves the link alive.
-func (s State) fresh(p Peer) bool {
+// Fresh says whether the peer's last handshake proves the link alive.
+func (s State) Fresh(p Peer) bool {
 	return !p.LastHandshake.IsZero() && s.Time.Sub(p.LastHandshake) < HandshakeFresh
 }
 

@@ -59,7 +59,7 @@ func (w *wanter) mustSet(have Peer, p DesiredPeer) bool {
 		return false // unknown now: what works, or may work, stays
 	}
 	earlier, known := w.mem.Endpoints[p.Key]
-	return !w.now.fresh(have) || known && earlier != p.Configured
+	return !w.now.Fresh(have) || known && earlier != p.Configured
 }
 
 // knownEndpoints collects every address at which a peer is, or may be: as

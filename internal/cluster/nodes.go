@@ -13,6 +13,9 @@ import (
 	"cluster-agent/vpn"
 )
 
+// NodesLock is the name of the lock under which nodes come and go, and change.
+const NodesLock = "nodes"
+
 // WriteNode writes the VPN record of a node; fields that the record does not
 // know are left as they are.
 func (s *Store) WriteNode(ctx context.Context, node vpn.Node) error {

@@ -92,6 +92,19 @@ func (m *Machine) reconcile(ctx context.Context, records func(context.Context) (
 	return report, errors.Join(err, device.Close())
 }
 
+// VPNState reads the VPN interface and its surroundings.
+func (m *Machine) VPNState(ctx context.Context) (vpn.State, error) {
+	device, err := netdev.Open(host.WireGuardInterface)
+	if err != nil {
+		return vpn.State{}, fmt.Errorf("open %s: %w", host.WireGuardInterface, err)
+	}
+	state, err := device.State(ctx)
+	if err = errors.Join(err, device.Close()); err != nil {
+		return vpn.State{}, fmt.Errorf("read %s: %w", host.WireGuardInterface, err)
+	}
+	return state, nil
+}
+
 // given is records that were read before.
 func given(c vpn.Cluster) func(context.Context) (vpn.Cluster, []vpn.Warning, error) {
 	return func(context.Context) (vpn.Cluster, []vpn.Warning, error) { return c, nil, nil }

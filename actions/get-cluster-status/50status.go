@@ -1,0 +1,44 @@
+package getclusterstatus
+
+import (
+	"context"
+	"errors"
+
+	"cluster-agent/internal/cluster"
+	"cluster-agent/worker"
+)
+
+// status reads the records and the interface, and puts them together.
+func (s steps) status(ctx context.Context, c *worker.Call) error {
+	self, err := s.machine.Files.NodeID()
+	if err != nil {
+		return err
+	}
+	state, err := s.machine.VPNState(ctx)
+	if err != nil {
+		return err
+	}
+	var answer output
+	err = s.machine.Redis(func(store *cluster.Store) error {
+		records, warnings, err := store.Snapshot(ctx, self)
+		if errors.Is(err, cluster.ErrNoNetwork) {
+			answer = output{Nodes: []nodeStatus{}}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, warning := range warnings {
+			c.Log().Warnf("VPN: %s", warning)
+		}
+		names, err := store.UINames(ctx, records.Nodes)
+		if err == nil {
+			answer = describe(records, state, names)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.Reply(answer)
+}
