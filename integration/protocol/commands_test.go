@@ -64,7 +64,7 @@ func TestBadCommand(t *testing.T) {
 	n := newNode(t)
 	p := n.start(nil)
 	for number, bad := range []string{
-		"set-progress", "set-progress ", "set-progress  50", "set-progress 50 ", " set-progress 50", "set-progress 50 60",
+		"set-progress", "set-progress ", "set-progress  50", " set-progress 50", "set-progress 50 60",
 		"set-progress x", "set-progress 50%", "set-progress 0.5", "set-progress 0x10", "set-progress 99999999999999999999",
 		`set-progress ""`, `set-progress "50`, `set-progress 5"0`, `set-progress "50" "`, `"`, `""`, " ", "  ",
 		"set-weight", "set-weight 10", "set-weight 10 x", "set-weight 10 1.5", "set-weight 10 99999999999999999999", "set-weight  1",
