@@ -11,7 +11,7 @@ func (m *machine) events(t *testing.T, action, data string) []string {
 	t.Helper()
 	result := m.run(t, action, data)
 	wantCompleted(t, result)
-	var channels []string
+	channels := make([]string, 0, len(result.Announcements))
 	for _, event := range result.Announcements {
 		channels = append(channels, event.Channel)
 	}

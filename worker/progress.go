@@ -5,9 +5,8 @@ import (
 	"sync"
 )
 
-// maxHeld is the most that reports of 100 % come to in a run that goes well: the
-// last step's own, and that of its end.
-const maxHeld = 2
+// maxHeld bounds the memory of a step that says 100 % again and again.
+const maxHeld = 1000
 
 // maxWeight keeps the sum of all weights, times 100, far from an overflow.
 const maxWeight = 1 << 31
@@ -133,11 +132,14 @@ func (t *tracker) report() {
 		}
 		return
 	}
-	t.held = nil
-	t.told = now
-	if t.tell != nil {
-		t.tell(now)
+	// Something lower follows: what was held back was not the end.
+	for _, p := range append(t.held, now) {
+		t.told = p
+		if t.tell != nil {
+			t.tell(p)
+		}
 	}
+	t.held = nil
 }
 
 // share is the protocol's formula: the weights of the finished steps plus the

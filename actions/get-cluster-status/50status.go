@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"cluster-agent/internal/cluster"
+	"cluster-agent/vpn"
 	"cluster-agent/worker"
 )
 
@@ -18,27 +19,23 @@ func (s steps) status(ctx context.Context, c *worker.Call) error {
 	if err != nil {
 		return err
 	}
-	var answer output
-	err = s.machine.Redis(func(store *cluster.Store) error {
-		records, warnings, err := store.Snapshot(ctx, self)
-		if errors.Is(err, cluster.ErrNoNetwork) {
-			answer = output{Nodes: []nodeStatus{}}
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		for _, warning := range warnings {
-			c.Log().Warnf("VPN: %s", warning)
-		}
-		names, err := store.UINames(ctx, records.Nodes)
-		if err == nil {
-			answer = describe(records, state, names)
-		}
-		return err
-	})
+	return s.machine.Redis(func(store *cluster.Store) error { return reply(ctx, c, store, self, state) })
+}
+
+func reply(ctx context.Context, c *worker.Call, store *cluster.Store, self int, state vpn.State) error {
+	records, warnings, err := store.Snapshot(ctx, self)
+	if errors.Is(err, cluster.ErrNoNetwork) {
+		return c.Reply(output{Nodes: []nodeStatus{}})
+	}
 	if err != nil {
 		return err
 	}
-	return c.Reply(answer)
+	for _, warning := range warnings {
+		c.Log().Warnf("VPN: %s", warning)
+	}
+	names, err := store.UINames(ctx, records.Nodes)
+	if err != nil {
+		return err
+	}
+	return c.Reply(describe(records, state, names))
 }

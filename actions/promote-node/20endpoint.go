@@ -25,7 +25,11 @@ func (s steps) endpoint(ctx context.Context, c *worker.Call) error {
 	if in.Validation != nil && !*in.Validation {
 		return nil
 	}
-	if err := s.ask(ctx, in.host()); err != nil {
+	err := s.ask(ctx, in.host())
+	if ctx.Err() != nil {
+		return err // the task was cancelled: nobody knows
+	}
+	if err != nil {
 		return c.Invalid(4, "endpoint_address", in.Address, "endpoint_address_not_reachable",
 			fmt.Errorf("%w: check the name, the firewall and that cluster-admin runs there", err))
 	}

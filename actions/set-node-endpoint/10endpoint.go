@@ -44,10 +44,10 @@ func (s steps) endpoint(ctx context.Context, c *worker.Call) error {
 func (s steps) resolve(ctx context.Context, endpoint vpn.Endpoint, network netip.Prefix) error {
 	addresses := []netip.Addr{endpoint.Addr}
 	if !endpoint.Addr.IsValid() {
-		ctx, cancel := context.WithTimeout(ctx, lookupTime)
+		looking, cancel := context.WithTimeout(ctx, lookupTime)
 		defer cancel()
 		var err error
-		if addresses, err = s.machine.Resolver.LookupNetIP(ctx, "ip", endpoint.Host); err != nil {
+		if addresses, err = s.machine.Resolver.LookupNetIP(looking, "ip", endpoint.Host); err != nil {
 			return fmt.Errorf("look up %s: %w", endpoint.Host, err)
 		}
 	}

@@ -116,33 +116,37 @@ func (t *Tasks) environment(result worker.Result) map[string]string {
 const smallResult = 8 << 10
 
 // transaction is all that a result consists of, with the last reports before
-// it; those of a large result are inside.
+// it. A large result is written ahead of them, too: Redis may pass them on before
+// it has read the transaction, and who sees 100 % reads the result.
 func (t *Tasks) transaction(ctx context.Context, task worker.Task, result worker.Result, environment map[string]string) []*redis.Cmd {
 	commands := make([]*redis.Cmd, 0, 16)
-	small := len(result.Output)+len(result.Error)+len(task.Payload) <= smallResult
-	if small {
-		commands = t.appendHeld(ctx, commands, task, result)
+	if size := len(result.Output) + len(result.Error) + len(task.Payload); size > smallResult && len(result.Held) > 0 {
+		commands = t.appendResult(ctx, commands, task, result)
 	}
+	commands = t.appendHeld(ctx, commands, task, result)
 	commands = append(commands, command(ctx, "multi"))
 	if !result.Builtin {
 		commands = t.appendMirror(ctx, commands, environment)
 	}
-	life := wholeSeconds(resultTTL)
-	commands = append(commands,
-		command(ctx, "set", t.key(task, "output"), result.Output, "ex", life),
-		command(ctx, "set", t.key(task, "error"), result.Error, "ex", life),
-		command(ctx, "set", t.key(task, "exit_code"), result.ExitCode, "ex", life))
+	commands = t.appendResult(ctx, commands, task, result)
 	if !result.Builtin {
-		commands = append(commands, command(ctx, "expire", t.key(task, "context"), life))
+		commands = append(commands, command(ctx, "expire", t.key(task, "context"), wholeSeconds(resultTTL)))
 	}
 	for _, event := range result.Announcements {
 		commands = append(commands, command(ctx, "publish", event.Channel, event.Payload))
 	}
-	commands = append(commands, command(ctx, "lrem", inProgressKey(t.opt.Agent), 1, task.Payload))
-	if !small {
-		commands = t.appendHeld(ctx, commands, task, result)
-	}
-	return append(commands, command(ctx, "publish", t.channel(task), message(result.Final)), command(ctx, "exec"))
+	return append(commands,
+		command(ctx, "lrem", inProgressKey(t.opt.Agent), 1, task.Payload),
+		command(ctx, "publish", t.channel(task), message(result.Final)),
+		command(ctx, "exec"))
+}
+
+func (t *Tasks) appendResult(ctx context.Context, commands []*redis.Cmd, task worker.Task, result worker.Result) []*redis.Cmd {
+	life := wholeSeconds(resultTTL)
+	return append(commands,
+		command(ctx, "set", t.key(task, "output"), result.Output, "ex", life),
+		command(ctx, "set", t.key(task, "error"), result.Error, "ex", life),
+		command(ctx, "set", t.key(task, "exit_code"), result.ExitCode, "ex", life))
 }
 
 func (t *Tasks) appendHeld(ctx context.Context, commands []*redis.Cmd, task worker.Task, result worker.Result) []*redis.Cmd {

@@ -1,6 +1,7 @@
 package redisq_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -122,6 +123,25 @@ func TestOneWrite(t *testing.T) {
 		if command.Client != seen[0].Client {
 			t.Fatalf("%v came on another connection", command.Words)
 		}
+	}
+}
+
+// TestLargeResult: it is there before anybody is told of 100 %, since Redis may
+// pass that on while it still reads the rest; the order of the protocol stays.
+func TestLargeResult(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	tasks, result := open(t, options(server.Address)), finished()
+	result.Output = bytes.Repeat([]byte("x"), 1<<20)
+	monitor := server.Monitor(t)
+	must(t, tasks.Finish(t.Context(), theTask(), result))
+	var words []string
+	for _, command := range commands(monitor.Until(isWord("exec"))) {
+		words = append(words, command[0])
+	}
+	want := "set set set publish multi del set set set expire publish lrem publish exec"
+	if got := strings.Join(words, " "); got != want {
+		t.Fatalf("commands are %s, want %s", got, want)
 	}
 }
 

@@ -73,20 +73,29 @@ func (s *Source) Lookup(name string) (worker.Action, error) {
 
 func (s *Source) add(action *worker.Action, folder string, entry fs.DirEntry) error {
 	path := filepath.Join(folder, entry.Name())
-	if !isFile(path, entry) {
-		return nil
-	}
 	switch entry.Name() {
 	case inputSchema:
 		return readSchema(path, &action.Input)
 	case outputSchema:
 		return readSchema(path, &action.Output)
 	}
+	if !isFile(path, entry) {
+		return nil
+	}
 	action.Steps = append(action.Steps, worker.Step{Name: entry.Name(), Run: s.runner.step(path)})
 	return nil
 }
 
+// readSchema reads one that is there. What cannot be read must not let input
+// pass unchecked.
 func readSchema(path string, schema *worker.Schema) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file", path) // a pipe would be waited for
+	}
+	if err != nil {
+		return fmt.Errorf("read schema: %w", err)
+	}
 	source, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("read schema: %w", err)

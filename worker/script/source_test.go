@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"cluster-agent/worker/script"
@@ -90,13 +91,19 @@ func TestStrangeNames(t *testing.T) {
 // TestUnreadableSchema: an action whose schema cannot be read is not run without it.
 func TestUnreadableSchema(t *testing.T) {
 	t.Parallel()
-	for _, schema := range []string{"validate-input.json", "validate-output.json"} {
-		a := start(t)
-		a.step("10", "echo never")
-		must(t, os.Symlink("nowhere", filepath.Join(a.dir, "actions/a", schema)))
-		got := a.do("null")
-		if got.ExitCode != 1 || len(got.Output) != 0 || !strings.Contains(string(got.Error), "read schema") {
-			t.Errorf("got %d %q %q", got.ExitCode, got.Output, got.Error)
+	for what, put := range map[string]func(path string) error{
+		"a link to nowhere": func(path string) error { return os.Symlink("nowhere", path) },
+		"a folder":          func(path string) error { return os.Mkdir(path, 0o755) },
+		"a pipe":            func(path string) error { return syscall.Mkfifo(path, 0o600) },
+	} {
+		for _, schema := range []string{"validate-input.json", "validate-output.json"} {
+			a := start(t)
+			a.step("10", "echo never")
+			must(t, put(filepath.Join(a.dir, "actions/a", schema)))
+			got := a.do("null")
+			if got.ExitCode != 1 || len(got.Output) != 0 || !strings.Contains(string(got.Error), "read schema") {
+				t.Errorf("%s as %s: got %d %q %q", what, schema, got.ExitCode, got.Output, got.Error)
+			}
 		}
 	}
 }
