@@ -135,8 +135,9 @@ func TestLargeResult(t *testing.T) {
 	result.Output = bytes.Repeat([]byte("x"), 1<<20)
 	monitor := server.Monitor(t)
 	must(t, tasks.Finish(t.Context(), theTask(), result))
-	var words []string
-	for _, command := range commands(monitor.Until(isWord("exec"))) {
+	seen := commands(monitor.Until(isWord("exec")))
+	words := make([]string, 0, len(seen))
+	for _, command := range seen {
 		words = append(words, command[0])
 	}
 	want := "set set set publish multi del set set set expire publish lrem publish exec"
