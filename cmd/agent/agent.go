@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -115,14 +114,10 @@ func newAgent(s settings, log *logrus.Entry, env *environment) (*agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	definitions, err := sharedSchemas(s.installDir)
-	if err != nil {
-		return nil, err
-	}
 	a.worker, err = worker.New(worker.Config{
 		AgentID: s.agent, Actions: actionSet, Events: handlers,
 		Queue: a.tasks, Board: a.tasks, Source: source,
-		Schemas: schema.NewChecker(definitions...), Log: log, Stderr: env.stderr, Tuning: s.tuning,
+		Schemas: schema.NewChecker(sharedSchemas(s.installDir, log)...), Log: log, Stderr: env.stderr, Tuning: s.tuning,
 	})
 	return a, err
 }
@@ -146,22 +141,6 @@ func registry(compiled []worker.Action, dirs []string, runner *script.Runner) (*
 		sources[i] = script.NewSource(dir, runner)
 	}
 	return worker.NewRegistry(compiled, sources...)
-}
-
-// sharedSchemas reads validator-definitions.json, which schemas may refer to.
-func sharedSchemas(installDir string) ([]schema.Document, error) {
-	if installDir == "" {
-		return nil, nil
-	}
-	path := filepath.Join(installDir, "validator-definitions.json")
-	source, err := os.ReadFile(path)
-	if os.IsNotExist(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read shared schemas: %w", err)
-	}
-	return []schema.Document{{Name: path, Source: source}}, nil
 }
 
 // compiledParts is what an agent has beside its directories.

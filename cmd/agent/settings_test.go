@@ -136,26 +136,6 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-func TestSharedSchemas(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	for _, none := range []string{"", dir, filepath.Join(dir, "missing")} {
-		if documents, err := sharedSchemas(none); err != nil || len(documents) != 0 {
-			t.Errorf("%q: %v, %v", none, documents, err)
-		}
-	}
-	path := filepath.Join(dir, "validator-definitions.json")
-	must(t, os.WriteFile(path, []byte(`{"definitions":{}}`), 0o600))
-	if documents, err := sharedSchemas(dir); err != nil || len(documents) != 1 || documents[0].Name != path {
-		t.Errorf("%v, %v", documents, err)
-	}
-	must(t, os.Remove(path))
-	must(t, os.Mkdir(path, 0o750))
-	if _, err := sharedSchemas(dir); err == nil {
-		t.Error("a directory has been read as a schema")
-	}
-}
-
 // TestAgentThatCannotStart logs why at level emergency and exits 1.
 func TestAgentThatCannotStart(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,8 @@ import (
 // outcome collects what a rule finds in a value.
 type outcome struct {
 	violations []Violation
+	size       int // of the violations, in bytes; bounded by maxKept
+	dropped    int // violations beyond that
 	// score tells how close a value came to a rule that it fails. It decides
 	// which branch of an anyOf, oneOf or contains is reported, so its numbers
 	// are those of the other agents: see the constants below.
@@ -25,21 +27,52 @@ const (
 // ok tells whether nothing was found.
 func (o *outcome) ok() bool { return len(o.violations) == 0 }
 
-// add takes over another outcome.
-func (o *outcome) add(other *outcome) {
-	o.violations = append(o.violations, other.violations...)
-	o.score += other.score
+// maxKept bounds the violations that are kept: each holds its path, which may be
+// as long as the document. It is far more than fits into a report.
+const maxKept = 8 << 20
+
+// keep adds a violation, unless there are too many; one is always kept.
+func (o *outcome) keep(v Violation) {
+	if o.size >= maxKept {
+		o.dropped++
+		return
+	}
+	o.violations = append(o.violations, v)
+	o.size += v.size()
 }
 
 // walker applies rules to values and knows where in the document it is.
 type walker struct {
-	path []string // names of properties and indexes of items
+	path  []string // names of properties and indexes of items
+	left  int      // effort, see spend
+	depth int      // of rules within rules
 }
 
 // report adds a violation of the value at the current place.
 func (w *walker) report(found *outcome, name string, value any, detail ...string) {
+	if !w.spend(costViolation) {
+		return
+	}
 	found.score += scoreViolation
-	found.violations = append(found.violations, newViolation(w.path, name, value, strings.Join(detail, "")))
+	if found.size >= maxKept {
+		found.dropped++
+		return
+	}
+	violation := newViolation(w.path, name, value, strings.Join(detail, ""))
+	w.spend(violation.size())
+	found.keep(violation)
+}
+
+// add takes over what was found in an outcome of its own.
+func (w *walker) add(found, other *outcome) {
+	if !w.spend(costLook * len(other.violations)) {
+		return
+	}
+	for _, violation := range other.violations {
+		found.keep(violation)
+	}
+	found.dropped += other.dropped
+	found.score += other.score
 }
 
 // try applies a rule to the value at the current place, with an outcome of its own.
@@ -56,11 +89,20 @@ func (w *walker) child(r *rule, name string, value any, found *outcome) {
 	w.path = w.path[:len(w.path)-1]
 }
 
-// check applies a rule to the value at the current place. A value of the wrong
-// type has that one violation: nothing else is looked at.
+// check applies a rule to the value at the current place, if there is enough
+// effort left.
 func (w *walker) check(r *rule, value any, found *outcome) {
-	for r.ref != nil {
-		r = r.ref
+	if w.enter() {
+		w.apply(r, value, found)
+	}
+	w.leave()
+}
+
+// apply does what check promises. A value of the wrong type has that one
+// violation: nothing else is looked at.
+func (w *walker) apply(r *rule, value any, found *outcome) {
+	for ; r.ref != nil; r = r.ref {
+		w.spend(costLook)
 	}
 	if r.boolean != nil {
 		if !*r.boolean {
@@ -68,7 +110,7 @@ func (w *walker) check(r *rule, value any, found *outcome) {
 		}
 		return
 	}
-	kind := kindOf(value)
+	kind := w.kindOf(value)
 	if r.types != 0 && !r.types.admits(kind) {
 		w.report(found, "invalid_type", value, "Invalid type. Expected: ", r.types.String(), ", given: ", kind.String())
 		return
@@ -89,11 +131,12 @@ func (w *walker) check(r *rule, value any, found *outcome) {
 }
 
 // kindOf returns the narrowest type of a decoded value.
-func kindOf(value any) kinds {
+func (w *walker) kindOf(value any) kinds {
 	switch value := value.(type) {
 	case bool:
 		return kindBoolean
 	case json.Number:
+		w.spend(len(value))
 		if parseDecimal(value).integer() {
 			return kindInteger
 		}

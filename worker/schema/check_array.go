@@ -40,7 +40,10 @@ func (w *walker) checkItems(r *arrayRule, array []any, found *outcome) {
 func (w *walker) checkUnique(array []any, found *outcome) {
 	seen := make(map[string]int, len(array))
 	for i, item := range array {
-		key := string(appendKey(nil, item))
+		key, affordable := w.key(item)
+		if !affordable {
+			return
+		}
 		if earlier, ok := seen[key]; ok {
 			w.report(found, "unique", array, "Items ", strconv.Itoa(earlier), " and ", strconv.Itoa(i), " are equal")
 		}
@@ -61,6 +64,6 @@ func (w *walker) checkContains(r *rule, array []any, found *outcome) {
 	}
 	w.report(found, "contains", array, "At least one item must satisfy the schema of \"contains\"")
 	if closest != nil {
-		found.add(closest)
+		w.add(found, closest)
 	}
 }

@@ -32,7 +32,7 @@ func (w *walker) checkAnyOf(branches []*rule, value any, found *outcome) {
 		closest = closer(closest, tried)
 	}
 	w.report(found, "number_any_of", value, "Must satisfy at least one of the schemas of \"anyOf\"")
-	found.add(closest)
+	w.add(found, closest)
 }
 
 // checkOneOf reports the closest branch if none holds, but nothing more than
@@ -56,7 +56,7 @@ func (w *walker) checkOneOf(branches []*rule, value any, found *outcome) {
 	}
 	w.report(found, "number_one_of", value, "Must satisfy exactly one of the schemas of \"oneOf\"")
 	if holding == 0 {
-		found.add(closest)
+		w.add(found, closest)
 	}
 }
 
@@ -81,7 +81,7 @@ func (w *walker) checkCondition(chosen *rule, keyword string, value any, found *
 		return
 	}
 	w.report(found, "condition_"+keyword, value, "Must satisfy the schema of \"", keyword, "\", as \"if\" chose it")
-	found.add(tried)
+	w.add(found, tried)
 }
 
 // closer returns the outcome with the higher score, the earlier one of equals.

@@ -1,6 +1,8 @@
 package schema
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 )
 
@@ -12,6 +14,7 @@ func (w *walker) checkObject(r *objectRule, object map[string]any, found *outcom
 	if r.most != nil && len(object) > *r.most {
 		w.report(found, "array_max_properties", object, "Number of properties must be at most ", strconv.Itoa(*r.most))
 	}
+	w.spend(costLook * (len(r.required) + len(r.dependencies)))
 	for _, name := range r.required {
 		if _, ok := object[name]; ok {
 			found.score += scoreRequired
@@ -21,8 +24,8 @@ func (w *walker) checkObject(r *objectRule, object map[string]any, found *outcom
 	}
 	w.checkDependencies(r.dependencies, object, found)
 	w.checkNames(r.names, object, found)
-	for name, value := range object {
-		w.checkProperty(r, name, value, found)
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		w.checkProperty(r, name, object[name], found)
 	}
 }
 
@@ -34,7 +37,7 @@ func (w *walker) checkProperty(r *objectRule, name string, value any, found *out
 	}
 	matched := false
 	for _, pattern := range r.patterns {
-		if pattern.names.MatchString(name) {
+		if w.matches(pattern.names, name) {
 			matched = true
 			w.child(pattern.value, name, value, found)
 		}
@@ -56,10 +59,10 @@ func (w *walker) checkNames(names *rule, object map[string]any, found *outcome) 
 	if names == nil {
 		return
 	}
-	for name := range object {
+	for _, name := range slices.Sorted(maps.Keys(object)) {
 		if tried := w.try(names, name); !tried.ok() {
 			w.report(found, "invalid_property_name", object, "Property name ", strconv.Quote(name), " is not allowed")
-			found.add(tried)
+			w.add(found, tried)
 		}
 	}
 }
@@ -73,6 +76,7 @@ func (w *walker) checkDependencies(dependencies []dependency, object map[string]
 		if dependency.rule != nil {
 			w.check(dependency.rule, object, found)
 		}
+		w.spend(costLook * len(dependency.required))
 		for _, name := range dependency.required {
 			if _, ok := object[name]; !ok {
 				w.report(found, "missing_dependency", object, name, " is required where ", dependency.property, " is present")

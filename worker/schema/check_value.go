@@ -3,9 +3,7 @@ package schema
 import (
 	"encoding/json"
 	"math/big"
-	"slices"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -14,28 +12,42 @@ func (w *walker) checkLiterals(r *rule, value any, found *outcome) {
 	if r.constant == nil && r.enum == nil {
 		return
 	}
-	key := string(appendKey(nil, value))
-	if r.constant != nil && r.constant.key != key {
+	key, affordable := w.key(value)
+	if !affordable {
+		return
+	}
+	if r.constant != nil && !r.constant.has(key) {
 		w.report(found, "const", value, "Must be ", r.constant.text)
 	}
-	if r.enum != nil && !slices.ContainsFunc(r.enum, func(l literal) bool { return l.key == key }) {
-		texts := make([]string, len(r.enum))
-		for i, allowed := range r.enum {
-			texts[i] = allowed.text
-		}
-		w.report(found, "enum", value, "Must be one of ", strings.Join(texts, ", "))
+	if r.enum != nil && !r.enum.has(key) {
+		w.report(found, "enum", value, "Must be one of ", r.enum.text)
 	}
+}
+
+// key returns what a value has in common with its equals, see appendKey.
+func (w *walker) key(value any) (key string, affordable bool) {
+	if w.exhausted() {
+		return "", false
+	}
+	key = string(appendKey(nil, value))
+	return key, w.spend(costLook + len(key))
+}
+
+// matches tells whether a text matches a pattern.
+func (w *walker) matches(p *pattern, text string) bool {
+	return w.spend(costLook+len(text)*p.size/matchesPerUnit) && p.MatchString(text)
 }
 
 // checkText applies a rule to a string.
 func (w *walker) checkText(r *rule, text string, found *outcome) {
+	w.spend(len(text))
 	if r.text.fewest != nil && utf8.RuneCountInString(text) < *r.text.fewest {
 		w.report(found, "string_gte", text, "Length must be at least ", strconv.Itoa(*r.text.fewest))
 	}
 	if r.text.most != nil && utf8.RuneCountInString(text) > *r.text.most {
 		w.report(found, "string_lte", text, "Length must be at most ", strconv.Itoa(*r.text.most))
 	}
-	if r.text.pattern != nil && !r.text.pattern.MatchString(text) {
+	if r.text.pattern != nil && !w.matches(r.text.pattern, text) {
 		w.report(found, "pattern", text, "Must match the pattern ", r.text.pattern.String())
 	}
 	if r.format != nil && !r.format(text) {
@@ -51,7 +63,11 @@ func (w *walker) checkNumber(r *rule, number json.Number, found *outcome) {
 	if !r.number.demanding() {
 		return
 	}
-	value := parseDecimal(number).rational()
+	parsed := parseDecimal(number)
+	if _, small := parsed.small(); !small {
+		w.spend(costFraction)
+	}
+	value := parsed.rational()
 	if limit := r.number.minimum; limit != nil && value.Cmp(limit) < 0 {
 		w.report(found, "number_gte", number, "Must be at least ", decimalText(limit))
 	}

@@ -62,6 +62,52 @@ func TestCheckerSeesThatASchemaChanged(t *testing.T) {
 	group.Wait()
 }
 
+// TestCheckerSeesThatASharedDocumentChanged: so may a file that others refer to,
+// and it may be broken for a while.
+func TestCheckerSeesThatASharedDocumentChanged(t *testing.T) {
+	t.Parallel()
+	var definition Document
+	reads := 0
+	checker := NewChecker(func() Document { reads++; return definition })
+	refers := worker.Schema{Name: "a", Source: []byte(`{"$ref":"/d.json#/definitions/kind"}`)}
+	alone := worker.Schema{Name: "b", Source: []byte(`{"type":"string"}`)}
+	for _, c := range []struct{ source, wrong string }{
+		{`{"definitions":{"kind":{"type":"string"}}}`, ""},
+		{`{"definitions":{"kind":{"type":"string"}}}`, ""},
+		{`{"definitions":{"kind":{"type":"integer"}}}`, "Expected: integer"},
+		{`{"definitions":`, "shared document /d.json: unexpected EOF"},
+		{`{"definitions":{"kind":{"type":"string"}}}`, ""},
+	} {
+		definition = Document{Name: "/d.json", Source: []byte(c.source)}
+		violations, err := checker.Check(refers, []byte(`"text"`))
+		said := ""
+		if violations != nil {
+			said = violations.Text
+		}
+		if err != nil {
+			said = err.Error()
+		}
+		if !strings.Contains(said, c.wrong) || (said == "") != (c.wrong == "") {
+			t.Errorf("%s: %q, want %q", c.source, said, c.wrong)
+		}
+		before := reads
+		if violations, err := checker.Check(alone, []byte(`"text"`)); violations != nil || err != nil || reads != before {
+			t.Errorf("a schema of its own: violations %v, error %v, read %d times", violations, err, reads-before)
+		}
+	}
+}
+
+// TestCheckerOutlivesAPanic: a check runs where nothing else catches one.
+func TestCheckerOutlivesAPanic(t *testing.T) {
+	t.Parallel()
+	checker := NewChecker()
+	source := worker.Schema{Name: "a", Source: []byte(`{}`)}
+	checker.compiled["a"] = compiledSchema{source: source.Source, schema: &Schema{}, shared: newLibrary(nil)} // has no rule
+	if violations, err := checker.Check(source, []byte(`1`)); violations != nil || err == nil || !strings.Contains(err.Error(), "panicked") {
+		t.Errorf("violations %v, error %v", violations, err)
+	}
+}
+
 func TestCheckerBoundsTheReport(t *testing.T) {
 	t.Parallel()
 	document, err := json.Marshal(strings.Split(strings.Repeat("x", 3000), ""))

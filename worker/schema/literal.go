@@ -5,21 +5,35 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 )
 
-// literal is a value of `const` or `enum`.
-type literal struct {
-	key  string // see appendKey
-	text string // its JSON
+// literals are the values of `const` or `enum`.
+type literals struct {
+	keys map[string]struct{} // see appendKey
+	text string              // their JSON, for people
 }
 
-// newLiteral prepares a value of a schema for comparison.
-func newLiteral(value any) literal {
-	text, err := json.Marshal(value)
-	if err != nil { // a decoded value always encodes
-		text = []byte(err.Error())
+// newLiterals prepares values of a schema for comparison.
+func newLiterals(values ...any) *literals {
+	l := &literals{keys: make(map[string]struct{}, len(values))}
+	texts := make([]string, len(values))
+	for i, value := range values {
+		text, err := json.Marshal(value)
+		if err != nil { // a decoded value always encodes
+			text = []byte(err.Error())
+		}
+		texts[i] = string(text)
+		l.keys[string(appendKey(nil, value))] = struct{}{}
 	}
-	return literal{key: string(appendKey(nil, value)), text: string(text)}
+	l.text = strings.Join(texts, ", ")
+	return l
+}
+
+// has tells whether a value with this key is one of them.
+func (l *literals) has(key string) bool {
+	_, found := l.keys[key]
+	return found
 }
 
 // appendKey appends a text that equal JSON values, and only those, have in

@@ -12,8 +12,8 @@ type rule struct {
 	boolean  *bool // the schema is just true or false
 	ref      *rule // the schema is a $ref; all else beside it is ignored
 	types    kinds
-	constant *literal
-	enum     []literal
+	constant *literals
+	enum     *literals
 
 	allOf, anyOf, oneOf   []*rule
 	not                   *rule
@@ -42,7 +42,7 @@ type objectRule struct {
 
 // patternRule holds for properties whose names match.
 type patternRule struct {
-	names jsonschema.Regexp
+	names *pattern
 	value *rule
 }
 
@@ -67,7 +67,7 @@ type arrayRule struct {
 // textRule is what a schema demands of a string. Lengths count code points.
 type textRule struct {
 	fewest, most *int
-	pattern      jsonschema.Regexp
+	pattern      *pattern
 }
 
 // numberRule is what a schema demands of a number.

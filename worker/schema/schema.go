@@ -37,6 +37,7 @@ type Schema struct {
 type Document struct {
 	Name   string
 	Source []byte
+	Err    error // why there is no Source; nil: there is
 }
 
 // CompileError says that a schema cannot be used, and why.
@@ -58,8 +59,15 @@ func (e *CompileError) Unwrap() error { return e.Err }
 // metaschemas of draft-04, -06 and -07, and into the shared documents, by their
 // `$id` or else their name; nothing is ever fetched from a disk or a network.
 // A schema that leads back to itself without going deeper into the document is
-// refused, since checking it would never end. Every error is a *CompileError.
+// refused, since checking it would never end, and so is one of a size that would
+// take too long. Every error is a *CompileError.
+//
+// A shared document that is broken is the trouble of those that refer to it.
 func Compile(name string, source []byte, shared ...Document) (*Schema, error) {
+	return compileWith(name, source, newLibrary(shared))
+}
+
+func compileWith(name string, source []byte, shared *library) (*Schema, error) {
 	doc, err := decode(source)
 	if err != nil {
 		return nil, &CompileError{Name: name, Err: err}
@@ -77,17 +85,29 @@ func Compile(name string, source []byte, shared ...Document) (*Schema, error) {
 
 // Validate lists what is wrong with a document, sorted by field and then by
 // error; nil means that it satisfies the schema. The error is for a document
-// that is no JSON, and is worded as json.Unmarshal words it.
+// that is no JSON, and is worded as json.Unmarshal words it, or for one that would
+// take too long. Violations without number are not all listed.
 func (s *Schema) Validate(document []byte) ([]Violation, error) {
+	found, err := s.validate(document)
+	return found.violations, err
+}
+
+func (s *Schema) validate(document []byte) (outcome, error) {
 	value, err := decode(document)
 	if err != nil {
-		return nil, unmarshalError(document, err)
+		return outcome{}, unmarshalError(document, err)
 	}
 	found := outcome{}
-	walk := walker{path: make([]string, 0, 8)}
+	walk := walker{path: make([]string, 0, 8), left: baseEffort + effortPerByte*len(document)}
 	walk.check(s.root, value, &found)
+	if walk.exhausted() {
+		if found.ok() {
+			return outcome{}, errEffort
+		}
+		found.dropped++ // what was found is right, but hardly all
+	}
 	sortViolations(found.violations)
-	return found.violations, nil
+	return found, nil
 }
 
 // unmarshalError returns what json.Unmarshal says of a document that cannot be

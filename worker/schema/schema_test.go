@@ -162,9 +162,38 @@ func TestSharedDocuments(t *testing.T) {
 	if got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	_, err := Compile("x.json", []byte(`{}`), Document{Name: "broken.json", Source: []byte(`{`)})
-	if err == nil || !strings.Contains(err.Error(), "broken.json") {
-		t.Errorf("a broken shared document: got error %v", err)
+}
+
+// A shared document that cannot be used is told to those who refer to it, and
+// to nobody else.
+func TestBrokenSharedDocuments(t *testing.T) {
+	t.Parallel()
+	id := `{"$id":"http://example.com/d.json",`
+	cases := map[string]struct {
+		shared Document
+		want   string
+	}{
+		"no JSON":      {Document{Source: []byte(id)}, "shared document /core/d.json: unexpected EOF"},
+		"empty":        {Document{}, "shared document /core/d.json: EOF"},
+		"not readable": {Document{Err: errors.New("permission denied")}, "shared document /core/d.json: permission denied"},
+		"bad id":       {Document{Source: []byte(`{"$id":"http://[::1"}`)}, "shared document /core/d.json: read $id: "},
+		"no schema":    {Document{Source: []byte(id + `"definitions":{"a":{"type":"strng"}}}`)}, "http://example.com/d.json"},
+		"too deep":     {Document{Source: []byte(id + `"not":` + deep(`{"not":`, "{}", "}", 300) + `}`)}, "shared document /core/d.json: it is nested deeper"},
+		"large number": {Document{Source: []byte(id + `"minimum":1e9999}`)}, "shared document /core/d.json: number 1e9999"},
+		"another":      {Document{Source: []byte(`{}`)}, "not loaded from files or the network"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.shared.Name = "/core/d.json"
+			if _, err := Compile("x.json", []byte(`{"type":"null"}`), c.shared); err != nil {
+				t.Errorf("a schema that does not refer to it: %v", err)
+			}
+			_, err := Compile("x.json", []byte(`{"$ref":"http://example.com/d.json#/definitions/a"}`), c.shared)
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("a schema that refers to it: error %v, want one with %q", err, c.want)
+			}
+		})
 	}
 }
 

@@ -2,37 +2,9 @@ package schema
 
 import (
 	"encoding/json"
-	"fmt"
+	"math/big"
+	"strconv"
 )
-
-// largestExponent bounds the numbers of a schema: their powers of ten and
-// their digits. A number is compared as a fraction of integers, and 1e999999
-// as an integer has a million digits.
-const largestExponent = 1000
-
-// checkNumbers refuses a schema with a number beyond largestExponent.
-func checkNumbers(value any) error {
-	switch value := value.(type) {
-	case json.Number:
-		number := parseDecimal(value)
-		if max(number.magnitude(), -number.magnitude(), len(number.digits)) > largestExponent {
-			return fmt.Errorf("number %.40s is out of range", value)
-		}
-	case []any:
-		for _, item := range value {
-			if err := checkNumbers(item); err != nil {
-				return err
-			}
-		}
-	case map[string]any:
-		for _, item := range value {
-			if err := checkNumbers(item); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
 
 // tidy prepares a decoded schema, in place, for an engine that is stricter than
 // the ones its authors tried it with:
@@ -41,6 +13,7 @@ func checkNumbers(value any) error {
 //   - annotations go, so that a wrong one ("examples" that is no list) cannot
 //     keep an action from running;
 //   - empty lists, which the drafts forbid and others ignore, go;
+//   - lengths that no value has become one that the engine can count to;
 //   - a boolean exclusiveMinimum turns into a number unless draft-06 or -07 is declared;
 //   - an empty object gets a comment, because the engine makes `true` of it and
 //     the two count differently when the closest branch of an anyOf is chosen.
@@ -101,6 +74,11 @@ func (t tidier) schema(object map[string]any) {
 			delete(object, keyword)
 		}
 	}
+	for _, keyword := range []string{
+		"minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties",
+	} {
+		countable(object, keyword)
+	}
 	if t.loose {
 		numericBound(object, "minimum", "exclusiveMinimum")
 		numericBound(object, "maximum", "exclusiveMaximum")
@@ -125,6 +103,18 @@ func (t tidier) inside(object map[string]any) {
 				t.any(schema)
 			}
 		}
+	}
+}
+
+// countable replaces a length beyond maxLength: the engine would keep the lowest
+// 64 bits of it, and take 18446744073709551616 for 0.
+func countable(object map[string]any, keyword string) {
+	length, ok := object[keyword].(json.Number)
+	if !ok {
+		return
+	}
+	if number := parseDecimal(length); number.integer() && number.rational().Cmp(big.NewRat(maxLength, 1)) > 0 {
+		object[keyword] = json.Number(strconv.Itoa(maxLength))
 	}
 }
 

@@ -50,7 +50,10 @@ func (t *translator) rule(from *jsonschema.Schema) *rule {
 	t.branches(from, to)
 	t.object(from, &to.object)
 	t.array(from, &to.array)
-	to.text = textRule{fewest: from.MinLength, most: from.MaxLength, pattern: from.Pattern}
+	to.text = textRule{fewest: from.MinLength, most: from.MaxLength}
+	if from.Pattern != nil {
+		to.text.pattern = sizedPattern(from.Pattern)
+	}
 	to.number = numberRule{
 		minimum: from.Minimum, above: from.ExclusiveMinimum,
 		maximum: from.Maximum, below: from.ExclusiveMaximum,
@@ -71,13 +74,10 @@ func (t *translator) rules(from []*jsonschema.Schema) []*rule {
 // values translates what is demanded of a value of any type.
 func (t *translator) values(from *jsonschema.Schema, to *rule) {
 	if from.Const != nil {
-		constant := newLiteral(*from.Const)
-		to.constant = &constant
+		to.constant = newLiterals(*from.Const)
 	}
 	if from.Enum != nil {
-		for _, value := range from.Enum.Values {
-			to.enum = append(to.enum, newLiteral(value))
-		}
+		to.enum = newLiterals(from.Enum.Values...)
 	}
 	if from.Format != nil {
 		to.format, to.formatName = t.formats[from.Format.Name], from.Format.Name
@@ -103,7 +103,7 @@ func (t *translator) object(from *jsonschema.Schema, to *objectRule) {
 		to.properties[name] = t.rule(property)
 	}
 	for names, value := range from.PatternProperties {
-		to.patterns = append(to.patterns, patternRule{names: names, value: t.rule(value)})
+		to.patterns = append(to.patterns, patternRule{names: sizedPattern(names), value: t.rule(value)})
 	}
 	for property, brings := range from.Dependencies {
 		switch brings := brings.(type) {

@@ -20,11 +20,23 @@ type Violation struct {
 	detail string
 }
 
+// maxDetail bounds what is said to people: a schema may have a list of thousands
+// of values, or a pattern as long as itself.
+const maxDetail = 4 << 10
+
+// size is about what the violation takes of memory, its value aside.
+func (v Violation) size() int {
+	return costViolation + 2*len(v.Field) + len(v.Parameter) + len(v.detail)
+}
+
 // String says, for people, where and what: "n: Invalid type. Expected: integer, given: string".
 func (v Violation) String() string { return v.Field + ": " + v.detail }
 
 // newViolation names a fault of the value at a path.
 func newViolation(path []string, name string, value any, detail string) Violation {
+	if len(detail) > maxDetail {
+		detail = strings.ToValidUTF8(detail[:maxDetail], "") + "…"
+	}
 	field := rootField
 	if len(path) > 0 {
 		field = strings.Join(path, ".")
