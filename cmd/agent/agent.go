@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -29,21 +30,18 @@ type agentFlags struct {
 func agentCommand(env *environment) *cobra.Command {
 	var flags agentFlags
 	command := &cobra.Command{
-		Use:   "agent",
-		Short: "Take tasks from Redis and run them as actions made of steps",
-		Long: `Takes tasks from the Redis list <agent id>/tasks, runs each as an action made
-of ordered steps, and writes status, progress and results back. Handles events.
+		Use:     agentName + " --agentid ID --actionsdir DIR [--eventsdir DIR]",
+		Short:   "Take tasks from Redis and run them as actions made of steps",
+		Long:    agentHelp,
+		Example: agentExamples,
+		Args:    usage(cobra.NoArgs),
 
-Actions are compiled in (agents cluster and node/N) and found in directories: a
-file DIR/ACTION/STEP is a step, and replaces a compiled-in step of that name.`,
-		Example: `  agent --agentid=cluster --actionsdir=/var/lib/nethserver/cluster/actions
-  agent --agentid=node/1 --actionsdir=/usr/local/agent/actions --eventsdir=/usr/local/agent/events`,
-		Args: usage(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error { return runAgent(env, flags) },
+		DisableFlagsInUseLine: true,
+		RunE:                  func(*cobra.Command, []string) error { return runAgent(env, flags) },
 	}
-	command.Flags().StringArrayVar(&flags.agentIDs, "agentid", nil, "who this agent is: cluster, node/N or module/NAME; the last one counts")
-	command.Flags().StringArrayVar(&flags.actionsDirs, "actionsdir", nil, "directory of actions; can be repeated, the later replaces")
-	command.Flags().StringArrayVar(&flags.eventsDirs, "eventsdir", nil, "directory of events' handlers; can be repeated, the later replaces")
+	command.Flags().StringArrayVar(&flags.agentIDs, "agentid", nil, "`ID` of this agent: cluster, node/N or module/NAME; the last one counts")
+	command.Flags().StringArrayVar(&flags.actionsDirs, "actionsdir", nil, "`DIR` of actions; can be repeated, the later replaces")
+	command.Flags().StringArrayVar(&flags.eventsDirs, "eventsdir", nil, "`DIR` of events' handlers; can be repeated, the later replaces")
 	return command
 }
 
@@ -51,21 +49,20 @@ file DIR/ACTION/STEP is a step, and replaces a compiled-in step of that name.`,
 func runAgent(env *environment, flags agentFlags) error {
 	log := env.logger()
 	settings, err := readSettings(flags, os.Getenv)
-	if err == nil {
-		err = enter(settings.stateDir)
-	}
-	if err != nil {
-		for line := range strings.Lines(err.Error()) {
-			log.Log(logrus.FatalLevel, strings.TrimSpace(line))
-		}
-		return exitError(exitFailure)
+	if err = errors.Join(err, enter(settings.stateDir)); err != nil {
+		return cannotStart(log, err)
 	}
 	agent, err := newAgent(settings, log, env)
 	if err != nil {
-		log.Log(logrus.FatalLevel, err.Error())
-		return exitError(exitFailure)
+		return cannotStart(log, err)
 	}
 	return obeySignals(log, agent, env.drain)
+}
+
+// cannotStart says why, each reason on a line.
+func cannotStart(log *logrus.Entry, err error) error {
+	log.Log(logrus.FatalLevel, err.Error())
+	return exitError(exitFailure)
 }
 
 // enter makes dir the working directory; none named: that of the caller stays.

@@ -59,6 +59,16 @@ func oneLine(value string) string {
 	return value
 }
 
+// journalWriter logs what is written to it, a line at a time, at level emergency:
+// that the agent was called wrongly is found where the rest of its log is.
+type journalWriter struct{ log *logrus.Entry }
+
+// Write implements [io.Writer].
+func (w *journalWriter) Write(p []byte) (int, error) {
+	w.log.Log(logrus.FatalLevel, string(p))
+	return len(p), nil
+}
+
 // plainFormatter writes the message alone.
 type plainFormatter struct{}
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"cluster-agent/internal/host"
 	"cluster-agent/internal/node"
@@ -63,6 +64,14 @@ func isTerminal(w io.Writer) bool {
 	if !ok {
 		return false
 	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	connection, err := file.SyscallConn()
+	if err != nil {
+		return false
+	}
+	terminal := false
+	err = connection.Control(func(fd uintptr) {
+		_, failure := unix.IoctlGetTermios(int(fd), unix.TCGETS)
+		terminal = failure == nil
+	})
+	return err == nil && terminal
 }

@@ -54,7 +54,19 @@ func run(argv []string, env *environment) int {
 	command.SetIn(env.stdin)
 	command.SetOut(env.stdout)
 	command.SetErr(env.stderr)
-	return exitCode(command.ExecuteContext(context.Background()), env.stderr)
+	called, err := command.ExecuteContextC(context.Background())
+	if isAgent(called) && !isTerminal(env.stderr) {
+		return exitCode(err, &journalWriter{env.logger()})
+	}
+	return exitCode(err, env.stderr)
+}
+
+// agentName is the name of the command that runs an agent.
+const agentName = "agent"
+
+// isAgent tells whether a command is the agent itself, whose stderr is a log.
+func isAgent(command *cobra.Command) bool {
+	return !command.HasParent() && command.Name() == agentName
 }
 
 // commandNamed returns the command for the name the binary is called by; an
@@ -80,6 +92,8 @@ func subcommands(env *environment) []*cobra.Command {
 }
 
 func standalone(command *cobra.Command) *cobra.Command {
+	command.Version = version()
+	command.SetVersionTemplate("{{.Version}}\n")
 	command.SilenceErrors, command.SilenceUsage = true, true
 	command.SetFlagErrorFunc(flagError) // also of its subcommands
 	return command

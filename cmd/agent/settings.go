@@ -29,6 +29,23 @@ var (
 	errNoActionsDir = errors.New("--actionsdir is missing: say where actions are, for example --actionsdir=/usr/local/agent/actions")
 )
 
+// What the numbers may be at most, and at least.
+const (
+	// Each beat of a task is a message to all who wait for it; a task that has not
+	// been heard of for twelve intervals is forgotten.
+	shortestInterval, longestInterval = 10 * time.Millisecond, time.Hour
+	longestOverloadWait               = time.Hour
+	// A task is at least a process and a few descriptors, of which Linux has some
+	// ten thousands.
+	mostConcurrency = 10_000
+	// Redis takes no value beyond 512 MiB and, from one client, no 1 GiB at once:
+	// both streams of a task have to fit.
+	mostOutput = 256 << 20
+)
+
+// noWait is as good as not waiting; 0 would mean the engine's default.
+const noWait = time.Nanosecond
+
 // readSettings checks flags and environment; lookup is os.Getenv. All that is
 // wrong is told at once.
 func readSettings(flags agentFlags, lookup func(string) string) (settings, error) {
@@ -37,17 +54,19 @@ func readSettings(flags agentFlags, lookup func(string) string) (settings, error
 		agent:      lastOf(flags.agentIDs),
 		actionDirs: r.dirs(flags.actionsDirs),
 		eventDirs:  r.dirs(flags.eventsDirs),
-		installDir: lookup("AGENT_INSTALL_DIR"),
+		installDir: r.dir(lookup("AGENT_INSTALL_DIR")),
 		stateDir:   lookup("AGENT_STATE_DIR"),
 		tuning: worker.Tuning{
-			PollingInterval: r.duration("AGENT_POLLING_INTERVAL", 5*time.Second),
-			MaxConcurrency:  r.count("MAX_CONCURRENCY", 32),
-			OutputLimit:     r.count("AGENT_OUTPUT_LIMIT", 16<<20),
-			OverloadWait:    r.duration("OVERLOAD_SLEEP", 500*time.Millisecond),
+			PollingInterval: r.duration("AGENT_POLLING_INTERVAL", 5*time.Second, shortestInterval, longestInterval),
+			MaxConcurrency:  r.count("MAX_CONCURRENCY", 32, mostConcurrency),
+			OutputLimit:     r.count("AGENT_OUTPUT_LIMIT", 16<<20, mostOutput),
+			OverloadWait:    max(r.duration("OVERLOAD_SLEEP", 500*time.Millisecond, 0, longestOverloadWait), noWait),
 		},
 	}
 	if s.agent == "" {
 		r.wrong(errNoAgentID)
+	} else if err := checkAgentID(s.agent); err != nil {
+		r.wrong(fmt.Errorf("--agentid=%s: %w", oneLine(s.agent), err))
 	}
 	if len(s.actionDirs) == 0 {
 		r.wrong(errNoActionsDir)
@@ -75,25 +94,36 @@ type reader struct {
 
 func (r *reader) wrong(err error) { r.errs = append(r.errs, err) }
 
-// dirs makes paths absolute, since the agent changes its directory, and drops
-// empty ones.
+// wrongValue says what is wrong with the value of a variable.
+func (r *reader) wrongValue(name, text, format string, args ...any) {
+	r.wrong(fmt.Errorf("%s=%s: %w", name, oneLine(text), fmt.Errorf(format, args...)))
+}
+
+// dirs makes paths absolute and drops empty ones.
 func (r *reader) dirs(paths []string) []string {
 	var dirs []string
 	for _, path := range paths {
-		if path == "" {
-			continue
+		if path != "" {
+			dirs = append(dirs, r.dir(path))
 		}
-		dir, err := filepath.Abs(path)
-		if err != nil {
-			r.wrong(fmt.Errorf("directory %q: %w", path, err))
-			continue
-		}
-		dirs = append(dirs, dir)
 	}
 	return dirs
 }
 
-func (r *reader) duration(name string, fallback time.Duration) time.Duration {
+// dir makes a path absolute, since the agent changes its directory; none stays
+// none.
+func (r *reader) dir(path string) string {
+	if path == "" {
+		return ""
+	}
+	dir, err := filepath.Abs(path)
+	if err != nil {
+		r.wrong(fmt.Errorf("directory %q: %w", path, err))
+	}
+	return dir
+}
+
+func (r *reader) duration(name string, fallback, shortest, longest time.Duration) time.Duration {
 	text := r.lookup(name)
 	if text == "" {
 		return fallback
@@ -101,41 +131,47 @@ func (r *reader) duration(name string, fallback time.Duration) time.Duration {
 	d, err := time.ParseDuration(text)
 	switch {
 	case err != nil:
-		r.wrong(fmt.Errorf("%s=%s: %w (write for example 5s or 200ms)", name, text, err))
-	case d <= 0:
-		r.wrong(fmt.Errorf("%s=%s: must be longer than nothing", name, text))
+		r.wrongValue(name, text, "%w (write for example 5s or 200ms)", err)
+	case d < shortest || d > longest:
+		r.wrongValue(name, text, "must be from %s to %s", shortest, longest)
 	}
 	return d
 }
 
-func (r *reader) count(name string, fallback int) int {
+func (r *reader) count(name string, fallback, most int) int {
 	text := r.lookup(name)
 	if text == "" {
 		return fallback
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		r.wrong(fmt.Errorf("%s=%s: must be a whole number, at least 1", name, text))
+	if err != nil || n < 1 || n > most {
+		r.wrongValue(name, text, "must be a whole number from 1 to %d", most)
 	}
 	return n
+}
+
+// address reads HOST:PORT.
+func (r *reader) address(name, fallback string) string {
+	text := r.lookup(name)
+	if text == "" {
+		return fallback
+	}
+	if err := checkAddress(text); err != nil {
+		r.wrongValue(name, text, "%w", err)
+	}
+	return text
 }
 
 // servers are where tasks come from, and where events do. Events are listened
 // for as the default user, who accepts any password.
 func (r *reader) servers(agent string) (tasks, events redisq.Server) {
-	tasks = redisq.Server{Address: r.lookup("REDIS_ADDRESS"), Name: agent, Password: r.lookup("REDIS_PASSWORD")}
-	if tasks.Address == "" {
-		tasks.Address = "127.0.0.1:6379"
-	}
+	tasks = redisq.Server{Address: r.address("REDIS_ADDRESS", "127.0.0.1:6379"), Name: agent, Password: r.lookup("REDIS_PASSWORD")}
 	if tasks.Password != "" {
 		tasks.User = r.lookup("REDIS_USER")
 		if tasks.User == "" {
 			tasks.User = agent
 		}
 	}
-	events = redisq.Server{Address: r.lookup("REDIS_REPLICA_ADDRESS"), Name: agent, User: "default", Password: agent}
-	if events.Address == "" {
-		events.Address = tasks.Address
-	}
+	events = redisq.Server{Address: r.address("REDIS_REPLICA_ADDRESS", tasks.Address), Name: agent, User: "default", Password: agent}
 	return tasks, events
 }

@@ -82,10 +82,12 @@ func TestSettingsOfTheEnvironment(t *testing.T) {
 func TestBadSettings(t *testing.T) {
 	t.Parallel()
 	for name, texts := range map[string][]string{
-		"AGENT_POLLING_INTERVAL": {"5000", "soon", "0s", "-1s"},
-		"OVERLOAD_SLEEP":         {"bad", "1", "-500ms"},
-		"MAX_CONCURRENCY":        {"x", "0", "-1", "1.5", "99999999999999999999"},
-		"AGENT_OUTPUT_LIMIT":     {"16M", "0"},
+		"AGENT_POLLING_INTERVAL": {"5000", "soon", "0s", "-1s", "1ns", "9999h", "5s "},
+		"OVERLOAD_SLEEP":         {"bad", "1", "-500ms", "9999h"},
+		"MAX_CONCURRENCY":        {"x", "0", "-1", "1.5", "10001", "99999999999999999999"},
+		"AGENT_OUTPUT_LIMIT":     {"16M", "0", "268435457"},
+		"REDIS_ADDRESS":          {"localhost", "::1:6379", "localhost:redis"},
+		"REDIS_REPLICA_ADDRESS":  {"127.0.0.1", "[::1]", "localhost:0"},
 	} {
 		for _, text := range texts {
 			_, err := readSettings(goodFlags(), lookup(map[string]string{name: text}))
@@ -94,9 +96,57 @@ func TestBadSettings(t *testing.T) {
 			}
 		}
 	}
-	_, err := readSettings(agentFlags{}, lookup(map[string]string{"AGENT_POLLING_INTERVAL": "5000", "MAX_CONCURRENCY": "x"}))
-	if err == nil || strings.Count(err.Error(), "\n") != 3 {
-		t.Errorf("all that is wrong is told at once: %v", err)
+}
+
+// TestBadSettingsAreToldAtOnce, each on a line of its own, whatever it holds.
+func TestBadSettingsAreToldAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := readSettings(agentFlags{agentIDs: []string{"a\nb"}}, lookup(map[string]string{
+		"AGENT_POLLING_INTERVAL": "5000", "MAX_CONCURRENCY": "x", "OVERLOAD_SLEEP": "1\n2",
+		"REDIS_ADDRESS": "a\nb:1", "REDIS_REPLICA_ADDRESS": "c", "AGENT_OUTPUT_LIMIT": "0",
+	}))
+	if err == nil || strings.Count(err.Error(), "\n") != 7 {
+		t.Fatalf("got %v", err)
+	}
+	for _, name := range []string{"--agentid", "--actionsdir", "AGENT_POLLING_INTERVAL", "MAX_CONCURRENCY", "OVERLOAD_SLEEP", "REDIS_ADDRESS", "REDIS_REPLICA_ADDRESS", "AGENT_OUTPUT_LIMIT"} {
+		if !strings.Contains("\n"+err.Error(), "\n"+name) {
+			t.Errorf("nothing is said of %s", name)
+		}
+	}
+}
+
+// TestLimitsOfSettings: what is just good.
+func TestLimitsOfSettings(t *testing.T) {
+	t.Parallel()
+	s, err := readSettings(goodFlags(), lookup(map[string]string{
+		"AGENT_POLLING_INTERVAL": "10ms", "OVERLOAD_SLEEP": "0s", "MAX_CONCURRENCY": "10000", "AGENT_OUTPUT_LIMIT": "268435456",
+	}))
+	must(t, err)
+	// The engine takes 0 for its default.
+	if s.tuning.OverloadWait <= 0 || s.tuning.OverloadWait > time.Microsecond {
+		t.Errorf("OVERLOAD_SLEEP=0s: %d ns", s.tuning.OverloadWait)
+	}
+	if s.tuning.PollingInterval != 10*time.Millisecond || s.tuning.MaxConcurrency != 10000 || s.tuning.OutputLimit != 256<<20 {
+		t.Errorf("tuning %+v", s.tuning)
+	}
+}
+
+// TestHelpNamesAllSettings: an agent reads no variable that its help does not tell of.
+func TestHelpNamesAllSettings(t *testing.T) {
+	t.Parallel()
+	read := map[string]bool{}
+	variables := map[string]string{"REDIS_PASSWORD": "p"}
+	lookup := func(name string) string { read[name] = true; return variables[name] }
+	_, err := readSettings(goodFlags(), lookup)
+	must(t, err)
+	coreVersion(lookup)
+	if len(read) < 11 {
+		t.Errorf("only %v were read", read)
+	}
+	for name := range read {
+		if !strings.Contains(agentHelp, "\n  "+name+" ") {
+			t.Errorf("the help does not tell of %s", name)
+		}
 	}
 }
 
@@ -109,18 +159,19 @@ func TestFlags(t *testing.T) {
 		id              string
 		actions, events []string
 	}{
-		{[]string{"--agentid=a", "--actionsdir=/x"}, "a", []string{"/x"}, nil},
-		{[]string{"--agentid", "a", "--actionsdir", "/x"}, "a", []string{"/x"}, nil},
+		{[]string{"--agentid=cluster", "--actionsdir=/x"}, "cluster", []string{"/x"}, nil},
+		{[]string{"--agentid", "cluster", "--actionsdir", "/x"}, "cluster", []string{"/x"}, nil},
 		{
-			[]string{"--actionsdir=/y", "--agentid=a", "--actionsdir", "/x", "--eventsdir=/e", "--eventsdir", "/d"},
-			"a",
+			[]string{"--actionsdir=/y", "--agentid=cluster", "--actionsdir", "/x", "--eventsdir=/e", "--eventsdir", "/d"},
+			"cluster",
 			[]string{"/y", "/x"},
 			[]string{"/e", "/d"},
 		},
-		{[]string{"--agentid=a", "--actionsdir=", "--actionsdir=/x", "--eventsdir="}, "a", []string{"/x"}, nil},
-		{[]string{"--agentid=a", "--agentid=", "--actionsdir=/x"}, "a", []string{"/x"}, nil},
-		{[]string{"--agentid=a", "--agentid=b", "--actionsdir=/x"}, "b", []string{"/x"}, nil},
-		{[]string{"--agentid=a", "--actionsdir=x,y"}, "a", []string{filepath.Join(here, "x,y")}, nil},
+		{[]string{"--agentid=cluster", "--actionsdir=", "--actionsdir=/x", "--eventsdir="}, "cluster", []string{"/x"}, nil},
+		{[]string{"--agentid", "cluster", "--actionsdir", "", "--actionsdir", "/x", "--eventsdir", ""}, "cluster", []string{"/x"}, nil},
+		{[]string{"--agentid=cluster", "--agentid=", "--actionsdir=/x"}, "cluster", []string{"/x"}, nil},
+		{[]string{"--agentid=a b", "--agentid=node/1", "--actionsdir=/x"}, "node/1", []string{"/x"}, nil},
+		{[]string{"--agentid=cluster", "--actionsdir=x,y"}, "cluster", []string{filepath.Join(here, "x,y")}, nil},
 	} {
 		command := agentCommand(&environment{})
 		must(t, command.ParseFlags(c.argv))
@@ -156,6 +207,11 @@ func TestAgentThatCannotStart(t *testing.T) {
 		},
 		{"MAX_CONCURRENCY=x", []string{"agent", "--agentid=node/1", "--actionsdir=/x"}, []string{"MAX_CONCURRENCY=x: must be"}},
 		{"AGENT_STATE_DIR=/no/such", []string{"agent", "--agentid=node/1", "--actionsdir=/x"}, []string{"AGENT_STATE_DIR=/no/such: "}},
+		{
+			"AGENT_STATE_DIR=/no/such",
+			[]string{"agent", "--agentid=node", "--actionsdir="},
+			[]string{"--agentid=node: must be cluster, node/N", "--actionsdir is missing", "AGENT_STATE_DIR=/no/such: "},
+		},
 	} {
 		got := start(t, t.TempDir(), []string{c.variable}, c.argv...).said()
 		lines := strings.Split(strings.TrimSuffix(got.stderr, "\n"), "\n")

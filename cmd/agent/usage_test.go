@@ -59,9 +59,6 @@ func TestWrongCalls(t *testing.T) {
 		argv []string
 		want string // of the clear line
 	}{
-		{[]string{"agent", "--bogus"}, "unknown flag: --bogus"},
-		{[]string{"agent", "--agentid"}, "flag needs an argument: --agentid"},
-		{[]string{"agent", "bogus"}, `unknown command "bogus"`},
 		{[]string{"agent", "setup-node", "--bogus"}, "unknown flag: --bogus"},
 		{[]string{"agent", "setup-node", "now"}, `unknown command "now"`},
 		{[]string{"agent", "join-request", "--endpoint"}, "flag needs an argument"},
@@ -95,6 +92,22 @@ func TestWrongCalls(t *testing.T) {
 		}
 		if lines := strings.Split(strings.TrimSpace(got.stderr), "\n"); len(lines) != 2 || !strings.HasPrefix(lines[0], "Error: ") || !strings.Contains(lines[1], "--help") {
 			t.Errorf("%v says:\n%s", c.argv, got.stderr)
+		}
+	}
+}
+
+// TestWrongCallOfTheAgent: it is found in the journal, where the agent's log is.
+func TestWrongCallOfTheAgent(t *testing.T) {
+	t.Parallel()
+	for want, argv := range map[string][]string{
+		"unknown flag: --bogus":             {"agent", "--agentid=node/1", "--actionsdir=/x", "--bogus"},
+		"flag needs an argument: --agentid": {"agent", "--actionsdir=/x", "--agentid"},
+		`unknown command "bogus"`:           {"agent", "bogus"},
+	} {
+		call(t.TempDir(), "", argv...).want(t, exitUsage, "", "<0>Error: "+want)
+		got := call(t.TempDir(), "", argv...)
+		if lines := strings.SplitAfter(got.stderr, "\n"); len(lines) != 3 || lines[1] != "<0>See --help for how to call it\n" || lines[2] != "" {
+			t.Errorf("%v says:\n%s", argv, got.stderr)
 		}
 	}
 }
@@ -156,6 +169,9 @@ func TestVersion(t *testing.T) {
 	got := call(t.TempDir(), "", "agent", "version")
 	if got.code != 0 || !strings.HasPrefix(got.stdout, "agent "+softwareVersion) || strings.Count(got.stdout, "\n") != 1 {
 		t.Errorf("%+v", got)
+	}
+	for _, argv := range [][]string{{"agent", "--version"}, {"api-cli", "--version"}, {"switch-leader", "--version"}, {"agent", "-v"}} {
+		call(t.TempDir(), "", argv...).want(t, 0, got.stdout, "")
 	}
 	for variable, want := range map[string]string{"": softwareVersion, "3.2.1": "3.2.1"} {
 		if got := coreVersion(func(string) string { return variable }); got != want {

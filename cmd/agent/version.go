@@ -26,11 +26,14 @@ func versionCommand(env *environment) *cobra.Command {
 		Example: "  agent version",
 		Args:    usage(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(env.stdout, "agent %s%s\n", softwareVersion, revision())
+			_, err := fmt.Fprintln(env.stdout, version())
 			return err
 		},
 	}
 }
+
+// version is the same under all names of the binary.
+func version() string { return agentName + " " + softwareVersion + revision() }
 
 // revision is the commit the binary was built from, where the build knows it.
 func revision() string {
