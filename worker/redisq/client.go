@@ -41,12 +41,14 @@ type Outcome struct {
 	Replaced bool
 }
 
-// Ticket is a task that was given and is waited for.
+// Ticket is a task that was given and is waited for. It is for one goroutine.
 type Ticket struct {
 	ID     string
 	order  Order
 	client *Client
-	news   *redis.PubSub
+	pubsub *redis.PubSub
+	news   <-chan any    // messages, and subscriptions that were renewed
+	final  worker.Status // heard, while the outcome could not be read yet
 }
 
 // payload is the form of a task in the queue.
@@ -72,49 +74,139 @@ func (c *Client) Submit(ctx context.Context, order Order) (*Ticket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode task: %w", err)
 	}
-	ticket.news = c.redis.Subscribe(ctx, progressChannel(order.Agent, ticket.ID))
-	if _, err := ticket.news.Receive(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("subscribe to the task's progress: %w", err), ticket.news.Close())
+	ticket.pubsub = c.redis.Subscribe(ctx, progressChannel(order.Agent, ticket.ID))
+	if _, err := ticket.pubsub.ReceiveTimeout(ctx, replyTime); err != nil {
+		return nil, errors.Join(fmt.Errorf("subscribe to the task's progress: %w", err), ticket.pubsub.Close())
 	}
+	ticket.news = ticket.pubsub.ChannelWithSubscriptions()
 	if err := c.redis.LPush(ctx, queueKey(order.Agent), task).Err(); err != nil {
-		return nil, errors.Join(fmt.Errorf("push task to %s: %w", queueKey(order.Agent), err), ticket.news.Close())
+		return nil, errors.Join(fmt.Errorf("push task to %s: %w", queueKey(order.Agent), err), ticket.pubsub.Close())
 	}
 	return ticket, nil
 }
 
 // Close ends the subscription.
-func (t *Ticket) Close() error { return t.news.Close() }
+func (t *Ticket) Close() error { return t.pubsub.Close() }
 
 // lookInterval is how often the record itself is looked at: news can be lost
 // with a connection.
 const lookInterval = 2 * time.Second
 
-// Wait waits for the outcome. progress (may be nil) is told the news.
+// finalTime is how long after the record its final news may be heard: they are
+// published in one transaction, but on another connection.
+const finalTime = 500 * time.Millisecond
+
+// errClosed is the fault of who waits on a closed ticket.
+var errClosed = errors.New("the ticket is closed")
+
+// Wait waits for the outcome. progress (may be nil) is told the news. A Redis
+// that is away is waited for: the subscription is renewed with its connection,
+// and the record is looked at then and every now and then. Wait ends as soon as
+// ctx does, and may be called again.
 func (t *Ticket) Wait(ctx context.Context, progress func(worker.Progress)) (Outcome, error) {
-	for {
-		message, err := t.news.ReceiveTimeout(ctx, lookInterval)
-		switch {
-		case ctx.Err() != nil:
+	if progress == nil {
+		progress = func(worker.Progress) {}
+	}
+	w := waiting{ticket: t, looked: make(chan record, 1)}
+	if t.final != "" {
+		w.look(ctx)
+	}
+	ticker := time.NewTicker(lookInterval)
+	defer ticker.Stop()
+	for !w.done {
+		select {
+		case <-ctx.Done():
 			return Outcome{}, ctx.Err()
-		case err != nil:
-			outcome, found, lookErr := t.look(ctx, "")
-			if found || (lookErr != nil && !isTimeout(err)) {
-				return outcome, lookErr
+		case message, open := <-t.news:
+			if !open {
+				return Outcome{}, errClosed
 			}
-			continue
-		}
-		news, ok := parseNews(message)
-		if !ok {
-			continue
-		}
-		if progress != nil {
-			progress(news)
-		}
-		if isFinal(news.Status) {
-			outcome, _, err := t.look(ctx, news.Status)
-			return outcome, err
+			w.hear(ctx, message, progress)
+		case seen := <-w.looked:
+			w.judge(ctx, seen)
+		case <-w.overdue:
+			w.done = true
+		case <-ticker.C:
+			w.look(ctx)
 		}
 	}
+	return w.result.outcome, w.result.err
+}
+
+// waiting is one call of Wait.
+type waiting struct {
+	ticket  *Ticket
+	looked  chan record      // what a look came to
+	looking bool             // one is under way
+	again   bool             // and is to be followed by another
+	result  record           // found
+	overdue <-chan time.Time // the end of patience with the final news
+	done    bool
+}
+
+// record is what the keys of a task say.
+type record struct {
+	outcome Outcome
+	found   bool
+	err     error
+}
+
+// hear takes a message; a subscription means that others may have been missed.
+func (w *waiting) hear(ctx context.Context, message any, progress func(worker.Progress)) {
+	if _, renewed := message.(*redis.Subscription); renewed {
+		w.look(ctx)
+		return
+	}
+	news, ok := parseNews(message)
+	if !ok {
+		return
+	}
+	progress(news)
+	if !isFinal(news.Status) {
+		return
+	}
+	w.ticket.final = news.Status
+	if w.result.found {
+		w.result.outcome.Status, w.done = news.Status, true
+		return
+	}
+	w.look(ctx)
+}
+
+// look reads the record beside the wait, since a Redis that hangs lets nobody go
+// for seconds. One that is under way may have come too early.
+func (w *waiting) look(ctx context.Context) {
+	if w.looking {
+		w.again = true
+		return
+	}
+	w.looking, w.again = true, false
+	final := w.ticket.final
+	go func() { w.looked <- w.ticket.read(ctx, final) }()
+}
+
+// judge decides whether a record is the end of the wait.
+func (w *waiting) judge(ctx context.Context, seen record) {
+	w.looking = false
+	switch {
+	case w.result.found:
+	case seen.found, isRefusal(seen.err):
+		w.result = seen
+		w.done = seen.err != nil || w.ticket.final != "" || certain(seen.outcome)
+		if w.ticket.final != "" {
+			w.result.outcome.Status = w.ticket.final
+		}
+		w.overdue = time.After(finalTime)
+	case w.again:
+		w.look(ctx)
+	}
+}
+
+// isRefusal tells the errors that no waiting will mend.
+func isRefusal(err error) bool {
+	return slices.ContainsFunc([]string{"NOPERM", "NOAUTH", "WRONGPASS", "WRONGTYPE"}, func(prefix string) bool {
+		return redis.HasErrorPrefix(err, prefix)
+	})
 }
 
 func parseNews(message any) (worker.Progress, bool) {
@@ -130,26 +222,62 @@ func isFinal(status worker.Status) bool {
 	return slices.Contains([]worker.Status{worker.Completed, worker.Aborted, worker.ValidationFailed}, status)
 }
 
-// look reads the outcome's keys; false if they are not there.
-func (t *Ticket) look(ctx context.Context, status worker.Status) (Outcome, bool, error) {
+// read reads the outcome's keys. They are not there before the task has ended,
+// and not there any more if that was heard (final) of a record that is gone.
+func (t *Ticket) read(ctx context.Context, final worker.Status) record {
 	pipe := t.client.redis.Pipeline()
 	output := pipe.Get(ctx, taskKey(t.order.Agent, t.ID, "output"))
 	errput := pipe.Get(ctx, taskKey(t.order.Agent, t.ID, "error"))
 	code := pipe.Get(ctx, taskKey(t.order.Agent, t.ID, "exit_code"))
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return Outcome{}, false, fmt.Errorf("read outcome: %w", err)
+		return record{err: fmt.Errorf("read outcome: %w", err)}
 	}
 	if errors.Is(code.Err(), redis.Nil) {
-		return replaced(status), status != "", nil
+		return record{outcome: replaced(final), found: final != ""}
 	}
 	exit, err := strconv.Atoi(code.Val())
 	if err != nil {
-		return Outcome{}, true, fmt.Errorf("read exit code: %w", err)
+		return record{found: true, err: fmt.Errorf("read exit code: %w", err)}
 	}
-	if status == "" {
-		status = statusOf(exit)
+	outcome := Outcome{Status: final, Output: []byte(output.Val()), Error: []byte(errput.Val()), ExitCode: exit}
+	if final == "" {
+		outcome.Status = t.likelyStatus(outcome)
 	}
-	return Outcome{Status: status, Output: []byte(output.Val()), Error: []byte(errput.Val()), ExitCode: exit}, true, nil
+	return record{outcome: outcome, found: true}
+}
+
+// likelyStatus tells the final status by what is stored, if the news of it was
+// missed: status is no key. An exit code of a step's own tells only by the list
+// of violations whether validation failed; cancel-task knows no other failure.
+func (t *Ticket) likelyStatus(outcome Outcome) worker.Status {
+	switch {
+	case outcome.ExitCode == 0:
+		return worker.Completed
+	case outcome.ExitCode == worker.ExitInvalid, t.order.Action == "cancel-task", isViolations(outcome.Output):
+		return worker.ValidationFailed
+	default:
+		return worker.Aborted
+	}
+}
+
+// certain tells the exit codes that go with one status alone.
+func certain(outcome Outcome) bool {
+	return outcome.ExitCode == 0 || outcome.ExitCode == worker.ExitInvalid
+}
+
+// isViolations tells whether an output is what the protocol has a validation
+// that failed print.
+func isViolations(output []byte) bool {
+	var list []struct{ Field, Parameter, Error *string }
+	if json.Unmarshal(output, &list) != nil || len(list) == 0 {
+		return false
+	}
+	for _, violation := range list {
+		if violation.Field == nil || violation.Parameter == nil || violation.Error == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // replaced is the outcome of a task whose record is gone: the status alone
@@ -164,13 +292,6 @@ func replaced(status worker.Status) Outcome {
 	case worker.Completed, worker.Pending, worker.Running:
 	}
 	return outcome
-}
-
-func statusOf(exit int) worker.Status {
-	if exit == 0 {
-		return worker.Completed
-	}
-	return worker.Aborted
 }
 
 // Alive tells whether an agent is connected: a connection with its name that

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -92,8 +93,7 @@ func TestWaitMissedNews(t *testing.T) {
 	t.Parallel()
 	server, c := client(t)
 	ticket := submit(t, c, redisq.Order{Agent: agent, Action: "a"})
-	prefix := "task/" + agent + "/" + ticket.ID + "/"
-	server.Do(t, "mset", prefix+"output", "out", prefix+"error", "", prefix+"exit_code", "0")
+	store(t, server, ticket, "0", "out")
 	outcome, err := ticket.Wait(t.Context(), nil)
 	must(t, err)
 	if outcome.Status != worker.Completed || string(outcome.Output) != "out" {
@@ -107,9 +107,8 @@ func TestWaitReplaced(t *testing.T) {
 	server, c := client(t)
 	for status, code := range map[worker.Status]int{worker.Completed: 0, worker.Aborted: 1, worker.ValidationFailed: 10} {
 		ticket := submit(t, c, redisq.Order{Agent: agent, Action: "a"})
-		channel := "progress/" + agent + "/task/" + ticket.ID
-		server.Do(t, "publish", channel, "rubbish")
-		server.Do(t, "publish", channel, `{"status":"`+string(status)+`","progress":100}`)
+		server.Do(t, "publish", channel(ticket), "rubbish")
+		server.Do(t, "publish", channel(ticket), `{"status":"`+string(status)+`","progress":100}`)
 		outcome, err := ticket.Wait(t.Context(), nil)
 		must(t, err)
 		if !outcome.Replaced || outcome.Status != status || outcome.ExitCode != code {
@@ -118,14 +117,215 @@ func TestWaitReplaced(t *testing.T) {
 	}
 }
 
+// TestWaitMissedStatus: the status is not stored. What is stored tells it.
+func TestWaitMissedStatus(t *testing.T) {
+	t.Parallel()
+	const violations = `[{"parameter":"n","error":"n_required","value":null,"field":"n"}]`
+	server, giver := client(t)
+	cases := []struct {
+		action, code, output string
+		want                 worker.Status
+	}{
+		{"a", "0", violations, worker.Completed},
+		{"a", "1", "", worker.Aborted},
+		{"a", "10", "", worker.ValidationFailed},
+		{"a", "3", violations, worker.ValidationFailed},
+		{"a", "3", "[]", worker.Aborted},
+		{"a", "3", `[{"error":"n_required"}]`, worker.Aborted},
+		{"a", "3", violations + "x", worker.Aborted},
+		{"a", "12", `{"field":"n"}`, worker.Aborted},
+		{"cancel-task", "2", "", worker.ValidationFailed},
+	}
+	all := make([]<-chan waited, 0, len(cases))
+	for _, c := range cases {
+		ticket := submit(t, giver, redisq.Order{Agent: agent, Action: c.action})
+		store(t, server, ticket, c.code, c.output)
+		all = append(all, waitInBackground(t.Context(), ticket))
+	}
+	for i, c := range cases {
+		w := <-all[i]
+		must(t, w.err)
+		if w.outcome.Status != c.want || strconv.Itoa(w.outcome.ExitCode) != c.code || string(w.outcome.Output) != c.output {
+			t.Errorf("outcome is %+v, want status %s", w.outcome, c.want)
+		}
+	}
+}
+
+// store puts a task's result where it belongs, without a word.
+func store(t *testing.T, server *redistest.Server, ticket *redisq.Ticket, code, output string) {
+	t.Helper()
+	prefix := "task/" + agent + "/" + ticket.ID + "/"
+	server.Do(t, "mset", prefix+"output", output, prefix+"error", "err", prefix+"exit_code", code)
+}
+
+func channel(ticket *redisq.Ticket) string { return "progress/" + agent + "/task/" + ticket.ID }
+
+// TestWaitLateStatus: a record may be found a moment before its final news.
+func TestWaitLateStatus(t *testing.T) {
+	t.Parallel()
+	server, c := client(t)
+	ticket := submit(t, c, redisq.Order{Agent: agent, Action: "a"})
+	store(t, server, ticket, "3", "out")
+	monitor := server.Monitor(t)
+	got := waitInBackground(t.Context(), ticket)
+	monitor.Until(isWord("get"))
+	server.Do(t, "publish", channel(ticket), `{"status":"validation-failed","progress":100}`)
+	if w := <-got; w.err != nil || w.outcome.Status != worker.ValidationFailed || w.outcome.ExitCode != 3 {
+		t.Errorf("outcome is %+v", w)
+	}
+}
+
+// waited is what Wait returned.
+type waited struct {
+	outcome redisq.Outcome
+	err     error
+}
+
+func waitInBackground(ctx context.Context, ticket *redisq.Ticket) <-chan waited {
+	got := make(chan waited, 1)
+	go func() {
+		outcome, err := ticket.Wait(ctx, nil)
+		got <- waited{outcome, err}
+	}()
+	return got
+}
+
+// proxied is a client behind a network that can be broken.
+func proxied(t *testing.T, server *redistest.Server) (*redistest.Proxy, *redisq.Client) {
+	t.Helper()
+	proxy := redistest.NewProxy(t, server)
+	connection := redisq.Connect(redisq.Server{Address: proxy.Address}, 4)
+	t.Cleanup(func() { must(t, connection.Close()) })
+	return proxy, redisq.NewClient(connection)
+}
+
+// TestWaitOutlivesACut: a task that ended while the connection was cut is found
+// at once when it is back, before the record is looked at anyway.
+func TestWaitOutlivesACut(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	proxy, c := proxied(t, server)
+	ticket := submit(t, c, redisq.Order{Agent: agent, Action: "a"})
+	store(t, server, ticket, "0", "out")
+	started := time.Now()
+	got := waitInBackground(t.Context(), ticket)
+	proxy.Cut()
+	if w := <-got; w.err != nil || w.outcome.Status != worker.Completed || string(w.outcome.Output) != "out" {
+		t.Errorf("outcome is %+v", w)
+	}
+	if took := time.Since(started); took > 1500*time.Millisecond {
+		t.Errorf("took %v", took)
+	}
+}
+
+// TestWaitOutlivesARestart: Redis goes, for longer than the record is not looked
+// at, and comes back; the news are heard again, and the outcome is.
+func TestWaitOutlivesARestart(t *testing.T) {
+	t.Parallel()
+	server, c := client(t)
+	ticket := submit(t, c, redisq.Order{Agent: agent, Action: "a"})
+	heard := make(chan worker.Progress, 10)
+	got := make(chan waited, 1)
+	go func() {
+		outcome, err := ticket.Wait(t.Context(), func(p worker.Progress) { heard <- p })
+		got <- waited{outcome, err}
+	}()
+	server.Stop(t)
+	select {
+	case w := <-got:
+		t.Fatalf("gave up: %+v", w)
+	case <-time.After(2500 * time.Millisecond):
+	}
+	server.Restart(t)
+	eventually(t, "the subscription is renewed", func() bool {
+		counts, err := server.Admin().PubSubNumSub(t.Context(), channel(ticket)).Result()
+		return err == nil && counts[channel(ticket)] == 1
+	})
+	server.Do(t, "publish", channel(ticket), `{"status":"running","progress":50}`)
+	if p := <-heard; p.Percent != 50 {
+		t.Errorf("heard %+v", p)
+	}
+	store(t, server, ticket, "7", "out")
+	server.Do(t, "publish", channel(ticket), `{"status":"aborted","progress":50}`)
+	if w := <-got; w.err != nil || w.outcome.Status != worker.Aborted || w.outcome.ExitCode != 7 {
+		t.Errorf("outcome is %+v", w)
+	}
+}
+
+// TestWaitRemembersTheStatus: the record cannot be read when the final news come.
+func TestWaitRemembersTheStatus(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	proxy, c := proxied(t, server)
+	ticket := submit(t, c, redisq.Order{Agent: agent, Action: "a"})
+	store(t, server, ticket, "3", "out")
+	proxy.LoseReply("get")
+	server.Do(t, "publish", channel(ticket), `{"status":"validation-failed","progress":100}`)
+	outcome, err := ticket.Wait(t.Context(), nil)
+	must(t, err)
+	if outcome.Status != worker.ValidationFailed || outcome.ExitCode != 3 {
+		t.Errorf("outcome is %+v", outcome)
+	}
+}
+
+// TestWaitIsRefused: what no waiting mends is told.
+func TestWaitIsRefused(t *testing.T) {
+	t.Parallel()
+	server, c := client(t)
+	for part, want := range map[string]string{"output": "WRONGTYPE", "exit_code": "read exit code"} {
+		ticket := submit(t, c, redisq.Order{Agent: agent, Action: "a"})
+		store(t, server, ticket, "seven", "out")
+		if part == "output" {
+			key := "task/" + agent + "/" + ticket.ID + "/" + part
+			server.Do(t, "del", key)
+			server.Do(t, "lpush", key, "x")
+		}
+		server.Do(t, "publish", channel(ticket), `{"status":"completed","progress":100}`)
+		if _, err := ticket.Wait(t.Context(), nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error is %v", part, err)
+		}
+	}
+}
+
+// TestWaitEndsWithContext: at once, whatever Redis does, and can be begun again.
 func TestWaitEndsWithContext(t *testing.T) {
 	t.Parallel()
-	_, c := client(t)
+	server, c := client(t)
 	ticket := submit(t, c, redisq.Order{Agent: agent, Action: "a"})
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if _, err := ticket.Wait(ctx, nil); !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatalf("error is %v", err)
+	for _, paused := range []bool{false, true} {
+		if paused {
+			server.Pause(t)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		got := waitInBackground(ctx, ticket)
+		cancelled := time.Now()
+		cancel()
+		if w := <-got; !errors.Is(w.err, context.Canceled) {
+			t.Errorf("paused %v: %+v", paused, w)
+		}
+		if took := time.Since(cancelled); took > time.Second {
+			t.Errorf("paused %v: took %v", paused, took)
+		}
+	}
+	server.Resume(t)
+	store(t, server, ticket, "0", "out")
+	server.Do(t, "publish", channel(ticket), `{"status":"completed","progress":100}`)
+	outcome, err := ticket.Wait(t.Context(), nil)
+	must(t, err)
+	if outcome.Status != worker.Completed {
+		t.Errorf("outcome is %+v", outcome)
+	}
+}
+
+// TestWaitOnAClosedTicket is an error, not a wait for ever.
+func TestWaitOnAClosedTicket(t *testing.T) {
+	t.Parallel()
+	_, c := client(t)
+	ticket, err := c.Submit(t.Context(), redisq.Order{Agent: agent, Action: "a"})
+	must(t, err)
+	must(t, ticket.Close())
+	if _, err := ticket.Wait(t.Context(), nil); err == nil {
+		t.Error("waited")
 	}
 }
 
