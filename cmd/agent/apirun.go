@@ -17,6 +17,33 @@ import (
 	"cluster-agent/worker/redisq"
 )
 
+const runHelp = `Gives a task to an agent (cluster, unless another is named) and waits for it.
+The agent has to be connected to this node's Redis.
+
+Prints the output on stdout, JSON on one line and anything else as a JSON
+string, and the task's error text on stderr. On a terminal it shows the progress
+meanwhile, and everywhere it says if the agent goes away: then the task is
+settled when the agent is back. Ctrl-C cancels the task and waits for its end,
+a second Ctrl-C does not wait.
+
+Exit codes:
+  0          the action succeeded
+  1          it failed, or the task could not be given
+  2          the call is wrong, or the action says so
+  8          there is no such action
+  10         the input does not satisfy the action's schema; the output says where
+  12, 14     the agent died, or was stopped, while it ran the action
+  13         the task was cancelled before all its steps had run
+  124        the task had not ended when --timeout, or Ctrl-C without an agent that
+             obeys it, ended the wait; it goes on
+  others     the action's own`
+
+const runExamples = `  api-cli run list-actions
+  api-cli run node/2/list-actions
+  api-cli run add-node --data '{"node_pwh":"…","public_key":"…","endpoint":""}'
+  ssh node2 agent join-request | api-cli run add-node --data -
+  api-cli run module/mail1/backup --timeout 30m || [ $? = 124 ]`
+
 const (
 	clusterAgent    = "cluster"
 	taskUser        = "cluster" // on whose behalf tasks are given
@@ -32,21 +59,19 @@ type runOptions struct {
 	noWait   bool
 	raw      bool
 	verbose  bool
-	idleTime int // seconds
+	idleTime int           // seconds; 0: do not look for the agent
+	timeout  time.Duration // 0: wait as long as it takes
 }
+
+func (o runOptions) maxIdle() time.Duration { return time.Duration(o.idleTime) * time.Second }
 
 func apiRunCommand(env *environment) *cobra.Command {
 	var o runOptions
 	command := &cobra.Command{
-		Use:   "run [AGENT/]ACTION",
-		Short: "Give a task to an agent, and wait for it",
-		Long: `Gives a task to an agent (cluster, unless another is named) and waits for it.
-Prints the output as JSON, and the task's error text on stderr; exits with the
-action's exit code. Ctrl-C cancels the task.`,
-		Example: `  api-cli run list-actions
-  api-cli run node/2/list-actions
-  api-cli run add-node --data '{"node_pwh":"…","public_key":"…","endpoint":""}'
-  ssh node2 agent join-request | api-cli run add-node --data -`,
+		Use:               "run [AGENT/]ACTION",
+		Short:             "Give a task to an agent, and wait for it",
+		Long:              runHelp,
+		Example:           runExamples,
 		Args:              usage(cobra.ExactArgs(1)),
 		ValidArgsFunction: env.completeActions,
 		RunE: func(command *cobra.Command, args []string) error {
@@ -55,16 +80,20 @@ action's exit code. Ctrl-C cancels the task.`,
 			if err := o.target(args[0]); err != nil {
 				return err
 			}
+			if o.timeout < 0 || o.idleTime < 0 {
+				return usageError{errors.New("--timeout and --check-idle-time cannot be less than nothing")}
+			}
 			return runTask(ctx, env, o)
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&o.data, "data", "null", "input of the task, JSON; - reads it from stdin")
-	flags.StringVarP(&o.agent, "agent", "a", "", "agent to give the task to")
+	flags.StringVar(&o.data, "data", "null", "input of the task, `JSON`; - reads it from stdin")
+	flags.StringVarP(&o.agent, "agent", "a", "", "`AGENT` to give the task to, another way to write AGENT/ACTION")
 	flags.BoolVar(&o.noWait, "nowait", false, "print the task's id and do not wait")
+	flags.DurationVar(&o.timeout, "timeout", 0, "wait for at most so long, for example 90s; the task goes on (default as long as it takes)")
 	flags.BoolVar(&o.raw, "raw", false, "print the output as it is, whether JSON or not")
 	flags.BoolVar(&o.verbose, "verbose", false, "print every news of the task on stderr")
-	flags.IntVar(&o.idleTime, "check-idle-time", int(defaultIdleTime.Seconds()), "seconds an agent's connection may be idle to count as alive; 0: do not check")
+	flags.IntVar(&o.idleTime, "check-idle-time", int(defaultIdleTime.Seconds()), "`SECONDS` an agent's connection may be idle to count as alive; 0: do not look for the agent")
 	return command
 }
 
@@ -123,7 +152,7 @@ func wantAlive(ctx context.Context, client *redisq.Client, o runOptions) error {
 	if o.idleTime == 0 {
 		return nil
 	}
-	alive, err := client.Alive(ctx, o.agent, time.Duration(o.idleTime)*time.Second)
+	alive, err := client.Alive(ctx, o.agent, o.maxIdle())
 	if err != nil {
 		return err
 	}
@@ -139,39 +168,6 @@ func explainReplica(err error) error {
 		return fmt.Errorf("this node is a worker, tasks are given on the leader (cluster-leader in /etc/hosts): %w", err)
 	}
 	return err
-}
-
-// waitFor waits for the outcome; if it is interrupted, it cancels the task and
-// waits for what that comes to.
-func waitFor(ctx context.Context, env *environment, o runOptions, client *redisq.Client, ticket *redisq.Ticket) (redisq.Outcome, error) {
-	show := newProgressLine(env.stderr, o.verbose)
-	defer show.end()
-	outcome, err := ticket.Wait(ctx, show.update)
-	if !errors.Is(err, context.Canceled) {
-		return outcome, err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelTime)
-	defer cancel()
-	if err = cancelTask(ctx, client, o.agent, ticket.ID); err != nil {
-		return outcome, err
-	}
-	outcome, err = ticket.Wait(ctx, show.update)
-	if err != nil {
-		return outcome, fmt.Errorf("wait for task %s, which was told to end: %w", ticket.ID, err)
-	}
-	return outcome, nil
-}
-
-func cancelTask(ctx context.Context, client *redisq.Client, agent, id string) error {
-	data, err := json.Marshal(map[string]string{"task": id})
-	if err != nil {
-		return fmt.Errorf("cancel task %s: %w", id, err)
-	}
-	ticket, err := client.Submit(ctx, redisq.Order{Agent: agent, Action: "cancel-task", Data: data, User: taskUser})
-	if err != nil {
-		return fmt.Errorf("cancel task %s: %w", id, err)
-	}
-	return ticket.Close()
 }
 
 // tell prints the outcome: output to stdout, the rest to stderr.

@@ -126,11 +126,15 @@ type usageError struct{ error }
 func exitCode(err error, stderr io.Writer) int {
 	var code exitError
 	var usage usageError
+	var unfinished unfinishedError
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &code):
 		return int(code)
+	case errors.As(err, &unfinished):
+		fmt.Fprintf(stderr, "Error: %v\n", err)
+		return exitUnfinished
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "Error: %v\nSee --help for how to call it\n", err)
 		return exitUsage

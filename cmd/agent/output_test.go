@@ -124,6 +124,7 @@ func TestExitCode(t *testing.T) {
 		{exitError(42), 42, ""},
 		{fmt.Errorf("run: %w", exitError(42)), 42, ""},
 		{errors.Join(exitError(42), errors.New("close")), 42, ""},
+		{errors.Join(unfinishedError{errors.New("why")}), 124, "Error: why\n"},
 		{usageError{errors.New("no such flag")}, 2, "Error: no such flag\nSee --help for how to call it\n"},
 	} {
 		var stderr bytes.Buffer
@@ -138,19 +139,23 @@ func TestProgressLine(t *testing.T) {
 	news := []worker.Progress{{Status: worker.Running, Percent: 0}, {Status: worker.Running, Percent: 50}}
 	for _, c := range []struct {
 		name string
-		line progressLine
+		line *progressLine
 		want string
 	}{
-		{"not wanted", progressLine{}, ""},
-		{"every news", progressLine{verbose: true}, "running 0%\nrunning 50%\n"},
-		{"every news on a terminal", progressLine{verbose: true, terminal: true}, "running 0%\nrunning 50%\n"},
-		{"terminal", progressLine{terminal: true}, "\r\033[Krunning 0%\r\033[Krunning 50%\r\033[K"},
+		{"not wanted", &progressLine{}, "agent gone\n"},
+		{"every news", &progressLine{verbose: true}, "running 0%\nrunning 50%\nagent gone\n"},
+		{"every news on a terminal", &progressLine{verbose: true, terminal: true}, "running 0%\nrunning 50%\nagent gone\n"},
+		{
+			"terminal", &progressLine{terminal: true},
+			"running 0%\r\033[Krunning 50%\r\033[Kagent gone\nrunning 50%\r\033[K",
+		},
 	} {
 		var out bytes.Buffer
 		c.line.out = &out
 		for _, p := range news {
 			c.line.update(p)
 		}
+		c.line.say("agent gone")
 		c.line.end()
 		if out.String() != c.want {
 			t.Errorf("%s: %q, want %q", c.name, out.String(), c.want)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"sync"
 
 	"cluster-agent/worker"
 )
@@ -13,7 +14,9 @@ type progressLine struct {
 	out      io.Writer
 	terminal bool
 	verbose  bool
-	shown    bool
+
+	mu    sync.Mutex
+	shown string
 }
 
 func newProgressLine(out io.Writer, verbose bool) *progressLine {
@@ -21,18 +24,42 @@ func newProgressLine(out io.Writer, verbose bool) *progressLine {
 }
 
 func (p *progressLine) update(news worker.Progress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	switch {
 	case p.verbose:
 		fmt.Fprintf(p.out, "%s %d%%\n", news.Status, news.Percent)
 	case p.terminal:
-		fmt.Fprintf(p.out, "\r\033[K%s %d%%", news.Status, news.Percent)
-		p.shown = true
+		p.clear()
+		p.draw(fmt.Sprintf("%s %d%%", news.Status, news.Percent))
 	}
+}
+
+// say prints a line of its own.
+func (p *progressLine) say(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	shown := p.shown
+	p.clear()
+	fmt.Fprintln(p.out, line)
+	p.draw(shown)
 }
 
 // end takes the line away.
 func (p *progressLine) end() {
-	if p.shown {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+}
+
+func (p *progressLine) draw(text string) {
+	fmt.Fprint(p.out, text)
+	p.shown = text
+}
+
+func (p *progressLine) clear() {
+	if p.shown != "" {
 		fmt.Fprint(p.out, "\r\033[K")
 	}
+	p.shown = ""
 }
