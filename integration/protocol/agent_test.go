@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,13 +66,21 @@ const agentID = "module/m1"
 // node is a machine with one Redis and the folders of one agent.
 type node struct {
 	t     *testing.T
+	id    string // of the agent
 	redis *redistest.Server
 	dir   string
+	terse bool // a test that fails does not print what its agents say
 }
 
 func newNode(t *testing.T) *node {
 	t.Helper()
-	n := &node{t: t, redis: redistest.Start(t), dir: t.TempDir()}
+	return newNodeOf(t, agentID)
+}
+
+// newNodeOf is a machine of any agent, with more lines in its redis.conf.
+func newNodeOf(t *testing.T, id string, lines ...string) *node {
+	t.Helper()
+	n := &node{t: t, id: id, redis: redistest.Start(t, lines...), dir: t.TempDir()}
 	for _, folder := range []string{"actions", "events", "state"} {
 		must(t, os.Mkdir(filepath.Join(n.dir, folder), 0o755))
 	}
@@ -108,20 +117,25 @@ type process struct {
 // start runs the agent until the test ends, with more environment variables.
 func (n *node) start(env map[string]string) *process {
 	n.t.Helper()
-	cmd := exec.CommandContext(context.WithoutCancel(n.t.Context()), agentFile, "--agentid="+agentID,
-		"--actionsdir", filepath.Join(n.dir, "actions"), "--eventsdir="+filepath.Join(n.dir, "events"))
+	return n.launch(env, "--agentid="+n.id, "--actionsdir", filepath.Join(n.dir, "actions"), "--eventsdir="+filepath.Join(n.dir, "events"))
+}
+
+// command is an agent that is yet to be started, with arguments of the test's choice.
+func (n *node) command(env map[string]string, args ...string) *exec.Cmd {
+	n.t.Helper()
+	cmd := exec.CommandContext(context.WithoutCancel(n.t.Context()), agentFile, args...)
 	cmd.Dir = n.dir
-	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "REDIS_ADDRESS=" + n.redis.Address,
-		"AGENT_STATE_DIR=" + filepath.Join(n.dir, "state"),
-		"GORACE=atexit_sleep_ms=0", // or a race detector sleeps for a second at the end
-	}
-	for name, value := range env {
-		cmd.Env = append(cmd.Env, name+"="+value)
-	}
+	cmd.Env = n.environment(env)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd
+}
+
+// launch runs the agent until the test ends.
+func (n *node) launch(env map[string]string, args ...string) *process {
+	n.t.Helper()
+	cmd := n.command(env, args...)
 	p := &process{t: n.t, cmd: cmd, stderr: &journal{}, ended: make(chan struct{})}
 	cmd.Stderr = p.stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	must(n.t, cmd.Start())
 	go func() {
 		defer close(p.ended)
@@ -130,14 +144,32 @@ func (n *node) start(env map[string]string) *process {
 	n.t.Cleanup(func() {
 		p.signal(syscall.SIGKILL)
 		<-p.ended
-		if n.t.Failed() {
+		if n.t.Failed() && !n.terse {
 			n.t.Logf("stderr of the agent:\n%s", p.stderr)
 		}
 		if strings.Contains(p.stderr.String(), "DATA RACE") {
-			n.t.Error("the agent has a data race")
+			n.t.Errorf("the agent has a data race:\n%s", p.stderr)
 		}
 	})
 	return p
+}
+
+// environment is that of an agent: the node's own, and over it env, in which an
+// empty value takes a variable away.
+func (n *node) environment(env map[string]string) []string {
+	all := map[string]string{
+		"PATH": os.Getenv("PATH"), "REDIS_ADDRESS": n.redis.Address,
+		"AGENT_STATE_DIR": filepath.Join(n.dir, "state"),
+		"GORACE":          "atexit_sleep_ms=0", // or a race detector sleeps for a second at the end
+	}
+	maps.Copy(all, env)
+	var lines []string
+	for name, value := range all {
+		if value != "" {
+			lines = append(lines, name+"="+value)
+		}
+	}
+	return lines
 }
 
 func (p *process) signal(signal syscall.Signal) {
@@ -172,7 +204,7 @@ func (n *node) push(task any) {
 	n.t.Helper()
 	payload, err := json.Marshal(task)
 	must(n.t, err)
-	n.redis.Do(n.t, "lpush", agentID+"/tasks", payload)
+	n.redis.Do(n.t, "lpush", n.id+"/tasks", payload)
 }
 
 // do gives a task and waits for its final status, as a client does.
@@ -187,7 +219,7 @@ func (n *node) do(id, action string) {
 // the words, or for the final status if there are none.
 func (n *node) watch(id string) func(words ...string) string {
 	n.t.Helper()
-	news := n.redis.Admin().Subscribe(n.t.Context(), "progress/"+agentID+"/task/"+id)
+	news := n.redis.Admin().Subscribe(n.t.Context(), "progress/"+n.id+"/task/"+id)
 	n.t.Cleanup(func() { must(n.t, news.Close()) })
 	_, err := news.Receive(n.t.Context())
 	must(n.t, err)
@@ -211,7 +243,7 @@ func (n *node) watch(id string) func(words ...string) string {
 // get reads one part of a task's record.
 func (n *node) get(id, part string) string {
 	n.t.Helper()
-	text, err := n.redis.Admin().Get(n.t.Context(), "task/"+agentID+"/"+id+"/"+part).Result()
+	text, err := n.redis.Admin().Get(n.t.Context(), "task/"+n.id+"/"+id+"/"+part).Result()
 	must(n.t, err)
 	return text
 }

@@ -1,11 +1,7 @@
 package protocol
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -14,129 +10,145 @@ import (
 // ready makes a script say that it is about to wait.
 const ready = "echo set-progress 10 >&$AGENT_COMFD; "
 
-// TestDrainIdle: SIGUSR1, idle: exit within a second, whatever BRPOP is doing.
-func TestDrainIdle(t *testing.T) {
-	t.Parallel()
-	n := newNode(t)
-	p := n.start(nil)
-	n.do("1", "list-actions")
-	p.signal(syscall.SIGUSR1)
-	if took, signal, code := p.end(); took > time.Second || signal != 0 || code != 0 {
-		t.Fatalf("took %v, signal %v, code %d", took, signal, code)
-	}
-}
-
-// TestDrainGoesOn: go on taking tasks while any is running, then stop, exit 0.
+// Rule (section 6): "SIGUSR1: graceful. Go on taking tasks while any is running (a running one may be waiting for a subtask in the same
+// queue), then stop"
 func TestDrainGoesOn(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	n.step("wait/10", ready+"until test -e ../go-on; do sleep 0.02; done")
-	n.step("go/10", "touch ../go-on")
+	gate := n.gate()
+	n.step("parent/10", ready+gate.wait())
+	n.step("child/10", "echo child")
 	p := n.start(nil)
 	started := n.watch("1")
-	n.push(map[string]any{"id": "1", "action": "wait"})
+	n.push(map[string]any{"id": "1", "action": "parent"})
 	started(`"progress":10`)
 	p.signal(syscall.SIGUSR1)
-	n.do("2", "go")
+	p.says("SIGUSR1")
+	for _, id := range []string{"2", "3"} {
+		n.do(id, "child")
+		n.want(id, "exit_code", "0")
+	}
+	gate.open()
 	if _, signal, code := p.end(); signal != 0 || code != 0 {
-		t.Fatalf("signal %v, code %d", signal, code)
+		t.Errorf("signal %d, code %d", signal, code)
 	}
-	if n.get("1", "exit_code") != "0" || n.get("2", "exit_code") != "0" {
-		t.Fatal("not all went well")
+	n.want("1", "exit_code", "0")
+	n.push(map[string]any{"id": "4", "action": "child"})
+	if left := n.redis.Admin().LLen(t.Context(), agentID+"/tasks").Val(); left != 1 {
+		t.Errorf("%d tasks wait for the next agent, want 1", left)
 	}
 }
 
-// TestTermination: SIGTERM: within one second the process has died by that very
-// signal; running steps get TERM, and tasks cut off that way are settled.
-func TestTermination(t *testing.T) {
+// TestDrainLeavesNothing: what an agent that ends does not run is there for the next.
+//
+// Rule (section 6): "Go on taking tasks while any is running (a running one may be waiting for a subtask in the same
+// queue), then stop"
+func TestDrainLeavesNothing(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	n.step("wait/10", "trap 'echo bye; exit 0' TERM; "+ready+"while true; do sleep 0.02; done")
-	n.step("wait/20", "echo never")
-	p := n.start(nil)
-	watch := n.watch("1")
-	n.push(map[string]any{"id": "1", "action": "wait"})
-	watch(`"progress":5`)
-	p.signal(syscall.SIGTERM)
-	if took, signal, _ := p.end(); took > time.Second || signal != syscall.SIGTERM {
-		t.Fatalf("took %v, signal %v", took, signal)
-	}
-	if final := watch(); !strings.Contains(final, "aborted") {
-		t.Fatalf("final status is %s", final)
-	}
-	if n.get("1", "exit_code") != "14" || n.get("1", "output") != "bye\n" {
-		t.Fatalf("exit code %s, output %q", n.get("1", "exit_code"), n.get("1", "output"))
-	}
-	n.wantNothingInProgress()
-}
-
-func (n *node) wantNothingInProgress() {
-	n.t.Helper()
-	if left := n.redis.Admin().LLen(n.t.Context(), agentID+"/tasks/in-progress").Val(); left != 0 {
-		n.t.Errorf("%d tasks are left in progress", left)
-	}
-}
-
-// TestKilled: whatever kills the agent, the next start settles what was running:
-// aborted, exit code 12; what was waiting is run.
-func TestKilled(t *testing.T) {
-	t.Parallel()
-	n := newNode(t)
-	n.step("wait/10", "echo $$ >../pid; "+ready+"exec sleep 60")
-	t.Cleanup(func() { n.killLeftBehind("pid") })
+	gate := n.gate()
+	n.step("wait/10", ready+gate.wait()+"; echo $AGENT_TASK_ID >>../ran")
 	p := n.start(map[string]string{"MAX_CONCURRENCY": "1"})
-	watch := n.watch("1")
+	working := n.watch("1")
 	n.push(map[string]any{"id": "1", "action": "wait"})
-	watch(`"progress":10`)
-	waiting := n.watch("2")
-	n.push(map[string]any{"id": "2", "action": "list-actions"})
-	p.signal(syscall.SIGKILL)
-	p.end()
-	n.start(nil)
-	if final := watch(); !strings.Contains(final, "aborted") || n.get("1", "exit_code") != "12" {
-		t.Fatalf("final status is %s", final)
+	working(`"progress":10`)
+	last := n.watch("4")
+	for _, id := range []string{"2", "3", "4"} {
+		n.push(map[string]any{"id": id, "action": "wait"})
 	}
-	if final := waiting(); n.get("2", "exit_code") != "0" {
-		t.Fatalf("the task that was waiting came to %s", final)
+	p.signal(syscall.SIGUSR1)
+	gate.open()
+	if _, signal, code := p.end(); signal != 0 || code != 0 {
+		t.Errorf("signal %d, code %d", signal, code)
 	}
 	n.wantNothingInProgress()
+	if n.redis.Admin().LLen(t.Context(), agentID+"/tasks").Val() > 0 {
+		n.start(map[string]string{"MAX_CONCURRENCY": "1"})
+	}
+	last()
+	if ran := n.read("ran"); ran != "1\n2\n3\n4\n" {
+		t.Errorf("the tasks that ran are %q", ran)
+	}
 }
 
-// killLeftBehind ends the process whose number a step has written to a file: it
-// has outlived its agent.
-func (n *node) killLeftBehind(file string) {
-	n.t.Helper()
-	content, err := os.ReadFile(filepath.Join(n.dir, file))
-	must(n.t, err)
-	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
-	must(n.t, err)
-	must(n.t, syscall.Kill(pid, syscall.SIGKILL))
-}
-
-// TestLog: one line each, with a prefix for the level, in the words that others
-// look for.
-func TestLog(t *testing.T) {
+// Rule (section 6): "let event handlers finish, those of events already received too, exit 0."
+func TestDrainEvents(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	n.step("a/10", "exit 7")
-	p := n.start(nil)
-	n.redis.Do(t, "lpush", agentID+"/tasks", "Il n'y a rien")
-	n.do("1", "a")
+	gate := n.gate()
+	n.file("events/wait/10", 0o755, "#!/bin/sh\necho started >&2\n"+gate.wait()+"\n")
+	p := n.start(map[string]string{"MAX_CONCURRENCY": "1", "OVERLOAD_SLEEP": "1h"})
+	const events = 5
+	n.announced(slices.Repeat([]string{"cluster/event/wait"}, events)...)
+	p.says("started")
+	n.do("1", "list-actions") // by the answer, what was sent before has been received
 	p.signal(syscall.SIGUSR1)
-	p.end()
-	for _, line := range []string{
-		"<4>Task ignored for decoding error: invalid character 'I' looking for beginning of value\n",
-		"<6>task/module/m1/1: a/10 is starting\n",
-		"<3>task/module/m1/1: action \"a\" status is \"aborted\" (7) at step 10\n",
-	} {
-		if !strings.Contains(p.stderr.String(), line) {
-			t.Errorf("the log lacks %q", line)
-		}
+	p.says("SIGUSR1")
+	gate.open()
+	if _, signal, code := p.end(); signal != 0 || code != 0 {
+		t.Errorf("signal %d, code %d", signal, code)
 	}
-	for line := range strings.Lines(p.stderr.String()) {
-		var level int
-		if _, err := fmt.Sscanf(line, "<%1d>", &level); err != nil {
-			t.Errorf("line %q has no prefix", line)
-		}
+	if handled := p.lines(`Handler of cluster/event/wait exited with status "completed" (0)`); len(handled) != events {
+		t.Errorf("%d events were handled, want %d", len(handled), events)
 	}
+}
+
+// Rule (section 6): "Idle: exit within a second, whatever BRPOP is doing."
+func TestDrainIdle(t *testing.T) {
+	t.Parallel()
+	for name, c := range idleAgents() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bestOf(t, time.Second, func() time.Duration {
+				p := c.start(t)
+				p.signal(syscall.SIGUSR1)
+				p.signal(syscall.SIGUSR1) // twice is once
+				took, signal, code := p.end()
+				if signal != 0 || code != 0 {
+					t.Errorf("signal %d, code %d", signal, code)
+				}
+				return took
+			})
+		})
+	}
+}
+
+// idleAgent makes an agent that has nothing to do, in some situation.
+type idleAgent struct {
+	id        string
+	env       map[string]string
+	situation func(n *node, p *process)
+}
+
+func idleAgents() map[string]idleAgent {
+	nothing := func(*node, *process) {}
+	return map[string]idleAgent{
+		"of a module":             {agentID, nil, nothing},
+		"of a node":               {nodeID, nil, nothing},
+		"of the cluster":          {"cluster", nil, nothing},
+		"polling once in an hour": {agentID, map[string]string{"AGENT_POLLING_INTERVAL": "1h"}, nothing},
+		"Redis is hung": {agentID, nil, func(n *node, _ *process) {
+			n.redis.Pause(n.t)
+			n.t.Cleanup(func() { n.redis.Resume(n.t) })
+		}},
+		"Redis is away": {agentID, nil, func(n *node, p *process) {
+			n.redis.Stop(n.t)
+			p.says("not available")
+		}},
+		"Redis is a replica": {agentID, nil, func(n *node, p *process) {
+			n.redis.Do(n.t, "replicaof", "127.0.0.1", "1")
+			p.says("replica")
+		}},
+	}
+}
+
+func (c idleAgent) start(t *testing.T) *process {
+	t.Helper()
+	noMember(t)
+	n := newNodeOf(t, c.id)
+	p := n.start(c.env)
+	n.do("1", "list-actions")
+	until(t, "the agent waits", n.alive)
+	c.situation(n, p)
+	return p
 }

@@ -24,6 +24,8 @@ type trace struct {
 
 // TestTraces: the agent sends the recorded commands, in their order and with
 // their payloads; what it sends between them concerns nobody else.
+//
+// Rule (section 2): "`vectors/traces.json` beside this page has the exact commands for twenty tasks."
 func TestTraces(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile("testdata/traces.json")

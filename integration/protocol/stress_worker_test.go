@@ -1,0 +1,133 @@
+package protocol
+
+import (
+	"context"
+	"io"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"go.uber.org/goleak"
+
+	"cluster-agent/worker"
+	"cluster-agent/worker/redisq"
+	"cluster-agent/worker/schema"
+	"cluster-agent/worker/script"
+)
+
+// TestStressWorker is the same with the agent's parts within the test, where
+// each goroutine that is left over is seen.
+//
+// Rule (section 6): "SIGUSR1: graceful."
+//
+// Rule (section 6): "SIGTERM: within one second the process has died by that very signal"
+func TestStressWorker(t *testing.T) { //nolint:paralleltest // goroutines of other tests would be taken for its own
+	before := goleak.IgnoreCurrent()
+	stress(t, func(l *lane) life { return newWorkerLife(l) })
+	// go-redis tries a dead address again in a goroutine of its own, which notices
+	// within a second that its client was closed.
+	goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
+}
+
+// workerLife is a worker with all that an agent connects it to.
+type workerLife struct {
+	t      *testing.T
+	tasks  *redisq.Tasks
+	worker *worker.Worker
+	cancel context.CancelFunc
+	ended  chan struct{}
+	told   time.Time // when it was told to end
+}
+
+func newWorkerLife(l *lane) *workerLife {
+	l.t.Helper()
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	entry := logrus.NewEntry(log)
+	environment := filepath.Join(l.n.dir, "state", "environment")
+	options := redisq.Options{
+		Agent: l.n.id, Server: redisq.Server{Address: l.n.redis.Address, Name: l.n.id}, PollingInterval: time.Second, Log: entry,
+		Environment: func() (map[string]string, error) {
+			variables, err := script.ReadEnvironment(environment)
+			mirrored := map[string]string{}
+			for _, v := range variables {
+				mirrored[v.Name] = v.Value
+			}
+			return mirrored, err
+		},
+	}
+	runner := &script.Runner{Environ: l.n.environment(l.env()), Environment: environment}
+	events := redisq.NewEvents(options.Server, time.Second, nil, entry)
+	life := &workerLife{t: l.t, tasks: redisq.NewTasks(options), ended: make(chan struct{})}
+	var err error
+	life.worker, err = worker.New(worker.Config{
+		AgentID: l.n.id, Actions: l.registry("actions", runner), Events: l.registry("events", runner),
+		Queue: life.tasks, Board: life.tasks, Source: events, Schemas: schema.NewChecker(), Log: entry,
+		Tuning: worker.Tuning{MaxConcurrency: 4, PollingInterval: time.Second},
+	})
+	must(l.t, err)
+	var ctx context.Context
+	ctx, life.cancel = context.WithCancel(context.WithoutCancel(l.t.Context()))
+	go life.run(ctx, redisq.NewPresence(options).Run, events.Run)
+	l.t.Cleanup(func() { life.cancel(); <-life.ended })
+	return life
+}
+
+func (l *lane) registry(folder string, runner *script.Runner) *worker.Registry {
+	l.t.Helper()
+	registry, err := worker.NewRegistry(nil, script.NewSource(filepath.Join(l.n.dir, folder), runner))
+	must(l.t, err)
+	return registry
+}
+
+// run does what the agent's process does.
+func (w *workerLife) run(ctx context.Context, background ...func(context.Context)) {
+	defer close(w.ended)
+	beside, stop := context.WithCancel(ctx)
+	var parts sync.WaitGroup
+	for _, part := range background {
+		parts.Go(func() { part(beside) })
+	}
+	w.worker.Run(ctx)
+	giving, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := w.tasks.Return(giving); err != nil {
+		w.t.Errorf("give tasks back: %v", err)
+	}
+	stop()
+	parts.Wait()
+	if err := w.tasks.Close(); err != nil {
+		w.t.Errorf("close: %v", err)
+	}
+}
+
+// ready implements [life].
+func (*workerLife) ready() {}
+
+// drain implements [life].
+func (w *workerLife) drain() { w.worker.Drain() }
+
+// stop implements [life].
+func (w *workerLife) stop() { w.told = time.Now(); w.cancel() }
+
+// kill implements [life], but a part of a process cannot be killed.
+func (w *workerLife) kill() { w.t.Error("a worker cannot be killed") }
+
+// endings implements [life].
+func (*workerLife) endings() []ending { return []ending{drained, stopped, both} }
+
+// wantEnd implements [life].
+func (w *workerLife) wantEnd(how ending) {
+	w.t.Helper()
+	select {
+	case <-w.ended:
+	case <-time.After(patience):
+		w.t.Fatal("the worker does not end")
+	}
+	if took := time.Since(w.told); how != drained && took > time.Second {
+		w.t.Errorf("ended (%d) after %v", how, took)
+	}
+	w.cancel()
+}
