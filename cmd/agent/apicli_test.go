@@ -173,7 +173,10 @@ func TestListActions(t *testing.T) {
 	m.agent("cluster", steps(t, map[string]string{"of-a-directory": "true"}))
 	m.agent(module, steps(t, map[string]string{"hello": "true", "bye": "true"}))
 	ofModule := []string{module + "/bye", module + "/cancel-task", module + "/hello", module + "/list-actions"}
-	ofCluster := []string{"add-node", "cancel-task", "create-cluster", "join-node", "list-actions", "of-a-directory", "promote-node"}
+	ofCluster := []string{
+		"add-node", "cancel-task", "create-cluster", "get-cluster-status", "join-node", "list-actions", "of-a-directory",
+		"promote-node", "remove-node", "set-node-endpoint", "update-routes",
+	}
 	all := slices.Sorted(slices.Values(append(append([]string(nil), ofCluster...), ofModule...)))
 	list := func(names []string) string { return strings.Join(names, "\n") + "\n" }
 	call(m.root, "", "api-cli", "list-actions").want(t, 0, list(all), "")

@@ -96,8 +96,8 @@ const lookInterval = 2 * time.Second
 // published in one transaction, but on another connection.
 const finalTime = 500 * time.Millisecond
 
-// errClosed is the fault of who waits on a closed ticket.
-var errClosed = errors.New("the ticket is closed")
+// errTicketClosed is the fault of who waits on a closed ticket.
+var errTicketClosed = errors.New("the ticket is closed")
 
 // Wait waits for the outcome. progress (may be nil) is told the news. A Redis
 // that is away is waited for: the subscription is renewed with its connection,
@@ -119,7 +119,7 @@ func (t *Ticket) Wait(ctx context.Context, progress func(worker.Progress)) (Outc
 			return Outcome{}, ctx.Err()
 		case message, open := <-t.news:
 			if !open {
-				return Outcome{}, errClosed
+				return Outcome{}, errTicketClosed
 			}
 			w.hear(ctx, message, progress)
 		case seen := <-w.looked:
@@ -190,7 +190,7 @@ func (w *waiting) judge(ctx context.Context, seen record) {
 	w.looking = false
 	switch {
 	case w.result.found:
-	case seen.found, isRefusal(seen.err):
+	case seen.found, isDenial(seen.err):
 		w.result = seen
 		w.done = seen.err != nil || w.ticket.final != "" || certain(seen.outcome)
 		if w.ticket.final != "" {
@@ -202,8 +202,8 @@ func (w *waiting) judge(ctx context.Context, seen record) {
 	}
 }
 
-// isRefusal tells the errors that no waiting will mend.
-func isRefusal(err error) bool {
+// isDenial tells the errors that no waiting will mend.
+func isDenial(err error) bool {
 	return slices.ContainsFunc([]string{"NOPERM", "NOAUTH", "WRONGPASS", "WRONGTYPE"}, func(prefix string) bool {
 		return redis.HasErrorPrefix(err, prefix)
 	})
