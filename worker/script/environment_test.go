@@ -54,6 +54,21 @@ func TestReadEnvironment(t *testing.T) {
 	}
 }
 
+// TestReadFile: of any length.
+func TestReadFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	for _, length := range []int{0, 1, 1023, 1024, 1025, 2048, 4096, 1 << 20} {
+		want := strings.Repeat("x", length)
+		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := readFile(path); err != nil || string(got) != want {
+			t.Errorf("of %d bytes: got %d, %v", length, len(got), err)
+		}
+	}
+}
+
 // FuzzEnvironment wants of any file: each variable can be given to a process,
 // and stands in the file as a line of its own.
 func FuzzEnvironment(f *testing.F) {

@@ -26,6 +26,8 @@ type Runner struct {
 	// DrainTime is how long a step's descriptors may stay open, in the hands of
 	// a background process, after the step itself has exited; 0 means 5 s.
 	DrainTime time.Duration
+
+	base baseEnviron
 }
 
 // step makes the function of the step at path.
@@ -37,26 +39,6 @@ func (r *Runner) step(path string) func(context.Context, *worker.Call) error {
 		}
 		return r.run(ctx, path, environ, call)
 	}
-}
-
-// environ is the environment of a step: the agent's own, the file's variables,
-// and what the step is called for; a later one of the same name wins.
-func (r *Runner) environ(call *worker.Call) ([]string, error) {
-	variables, err := ReadEnvironment(r.Environment)
-	if err != nil {
-		return nil, err
-	}
-	environ := append([]string(nil), r.Environ...)
-	for _, v := range variables {
-		environ = append(environ, v.Name+"="+v.Value)
-	}
-	if event, ok := call.Event(); ok {
-		return append(environ, "AGENT_COMFD=2",
-			"AGENT_EVENT_NAME="+event.Name, "AGENT_EVENT_SOURCE="+event.Source), nil
-	}
-	task, _ := call.Task()
-	return append(environ, "AGENT_COMFD=3", "AGENT_TASK_ID="+task.ID,
-		"AGENT_TASK_ACTION="+task.Action, "AGENT_TASK_USER="+task.User), nil
 }
 
 // run starts the executable and sees it to its end: until it has exited and its
