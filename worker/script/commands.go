@@ -1,11 +1,10 @@
 package script
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 )
@@ -20,45 +19,48 @@ type steering interface {
 	FailValidation()
 }
 
-// readCommands obeys the commands on a step's channel until its end. What is
-// wrong with a command is told to complain and never ends the reading.
-func readCommands(channel io.Reader, call steering, complain func(error)) error {
-	lines := bufio.NewReaderSize(channel, maxCommand)
-	for {
-		line, tooLong, err := lines.ReadLine()
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("read command channel: %w", err)
-		case tooLong:
-			complain(fmt.Errorf("command is longer than %d bytes", maxCommand))
-			err = skipLine(lines)
-		default:
-			if wrong := obey(string(line), call); wrong != nil {
-				complain(fmt.Errorf("command %q: %w", clip(line), wrong))
-			}
+// channel obeys the commands that are written to it, one a line. What is wrong
+// with a command is told to complain and never ends the reading.
+type channel struct {
+	call     steering
+	complain func(error)
+	line     []byte // what was read of a line that goes on
+	tooLong  bool   // and what follows of it is not read
+}
+
+// Write implements [io.Writer]; it never fails.
+func (c *channel) Write(data []byte) (int, error) {
+	for rest := data; len(rest) > 0; {
+		part, more, ended := bytes.Cut(rest, []byte{'\n'})
+		c.add(part)
+		if ended {
+			c.obey(bytes.TrimSuffix(c.line, []byte{'\r'}))
 		}
-		if err != nil {
-			return err
-		}
+		rest = more
+	}
+	return len(data), nil
+}
+
+// end obeys the last line, which needs no newline.
+func (c *channel) end() { c.obey(c.line) }
+
+func (c *channel) add(part []byte) {
+	if !c.tooLong && len(c.line)+len(part) >= maxCommand {
+		c.complain(fmt.Errorf("command is longer than %d bytes", maxCommand))
+		c.tooLong, c.line = true, c.line[:0]
+	}
+	if !c.tooLong {
+		c.line = append(c.line, part...)
 	}
 }
 
-// skipLine reads on to the end of a line that was too long.
-func skipLine(lines *bufio.Reader) error {
-	for {
-		_, more, err := lines.ReadLine()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read command channel: %w", err)
-		}
-		if !more {
-			return nil
+func (c *channel) obey(line []byte) {
+	if !c.tooLong {
+		if wrong := obey(string(line), c.call); wrong != nil {
+			c.complain(fmt.Errorf("command %q: %w", clip(line), wrong))
 		}
 	}
+	c.tooLong, c.line = false, c.line[:0]
 }
 
 // obey carries out one command: fields separated by one space, each of which

@@ -2,12 +2,14 @@ package script_test
 
 import (
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"cluster-agent/worker"
+	"cluster-agent/worker/script"
 )
 
 // alive tells whether a process, whose number a script printed, still runs.
@@ -87,20 +89,38 @@ func TestBackground(t *testing.T) {
 		"stdout":  "2>/dev/null 3>&-",
 		"stderr":  ">/dev/null 3>&-",
 		"channel": ">/dev/null 2>&1",
+		"all":     "",
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			a := start(t)
-			a.runner.DrainTime = 50 * time.Millisecond
-			a.step("10", "(exec sleep 60 "+keeps+") & echo $!; exit 7")
-			got := a.do("null")
-			pid := strings.TrimSpace(string(got.Output))
-			if got.ExitCode != 7 || !alive(t, pid) {
-				t.Fatalf("got %d %q; the process left behind must live", got.ExitCode, got.Output)
-			}
-			killProcess(t, pid)
-			a.wantLogged("left a background process")
-		})
+		for kernel, prepare := range map[string]func(*script.Runner){"": func(*script.Runner) {}, "without pidfd": (*script.Runner).WithoutPidfd} {
+			t.Run(name+kernel, func(t *testing.T) {
+				t.Parallel()
+				a := start(t)
+				prepare(a.runner)
+				a.runner.DrainTime = 50 * time.Millisecond
+				a.step("10", "(exec sleep 60 "+keeps+") & echo $!; exit 7")
+				got := a.do("null")
+				pid := strings.TrimSpace(string(got.Output))
+				if got.ExitCode != 7 || !alive(t, pid) {
+					t.Fatalf("got %d %q; the process left behind must live", got.ExitCode, got.Output)
+				}
+				killProcess(t, pid)
+				a.wantLogged("left a background process")
+			})
+		}
+	}
+}
+
+// TestCommandCutOff: a command that has no end when its channel is given up is none.
+func TestCommandCutOff(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	a.runner.DrainTime = 20 * time.Millisecond
+	a.step("10", "printf 'set-progress 5' >&3; sleep 60 >/dev/null 2>&1 & echo $!")
+	a.step("20", "exit 0")
+	pid := strings.TrimSpace(string(a.do("null").Output))
+	killProcess(t, pid)
+	if got := told(a, "t1"); got != "0 50 100" {
+		t.Errorf("told %q", got)
 	}
 }
 
@@ -133,9 +153,7 @@ func TestBackgroundThatEnds(t *testing.T) {
 // killProcess ends a process that a script of this test left behind.
 func killProcess(t *testing.T, pid string) {
 	t.Helper()
-	number := 0
-	for _, digit := range pid {
-		number = number*10 + int(digit-'0')
-	}
+	number, err := strconv.Atoi(pid)
+	must(t, err)
 	must(t, syscall.Kill(number, syscall.SIGKILL))
 }

@@ -73,7 +73,10 @@ func start(t *testing.T, adjust ...func(*worker.Config)) *agent {
 		defer close(a.ended)
 		a.worker.Run(ctx)
 	}()
-	t.Cleanup(a.stop)
+	t.Cleanup(func() {
+		a.stop()
+		must(t, a.runner.Close())
+	})
 	return a
 }
 

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os/exec"
 	"slices"
 	"syscall"
 	"time"
@@ -19,7 +17,8 @@ const defaultDrainTime = 5 * time.Second
 // exitExec is the exit code for a step that the system had no means to start.
 const exitExec = 9
 
-// Runner starts executables as steps.
+// Runner starts executables as steps. Its fields are not to be changed once a
+// step was run. Who is done with it calls [Runner.Close].
 type Runner struct {
 	Environ     []string // the agent's own environment
 	Environment string   // path of the file whose variables steps get, read anew before each
@@ -27,14 +26,28 @@ type Runner struct {
 	// a background process, after the step itself has exited; 0 means 5 s.
 	DrainTime time.Duration
 
-	base baseEnviron
+	withoutPidfd bool // do as on a kernel that has none
+	base         baseEnviron
+	watches      watches
+}
+
+// Close lets go of what is kept for the next step. It is called when no step
+// runs any more.
+func (r *Runner) Close() error {
+	if err := r.watches.close(); err != nil {
+		return fmt.Errorf("let go of steps' descriptors: %w", err)
+	}
+	return nil
 }
 
 // step makes the function of the step at path.
 func (r *Runner) step(path string) func(context.Context, *worker.Call) error {
 	return func(ctx context.Context, call *worker.Call) error {
 		environ, err := r.environ(call)
-		if err != nil {
+		switch {
+		case isScarcity(err):
+			return worker.Exit(exitExec, err)
+		case err != nil:
 			return err
 		}
 		return r.run(ctx, path, environ, call)
@@ -44,26 +57,22 @@ func (r *Runner) step(path string) func(context.Context, *worker.Call) error {
 // run starts the executable and sees it to its end: until it has exited and its
 // descriptors are closed, or have been left open for too long.
 func (r *Runner) run(ctx context.Context, path string, environ []string, call *worker.Call) error {
-	cmd := exec.Command(path) //nolint:noctx // the step is asked to end with TERM to its group, see terminate
-	cmd.Env = environ
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	streams, err := connect(cmd, call)
+	s, err := r.connect(path, call)
 	if err != nil {
-		return worker.Exit(exitExec, err)
+		return worker.Exit(exitExec, fmt.Errorf("connect step: %w", err))
 	}
-	defer streams.close()
-	if err = cmd.Start(); err != nil {
+	defer s.close(&r.watches)
+	p, err := r.start(path, environ, s.pipes.theirs)
+	if err != nil {
 		return notStarted(err)
 	}
-	streams.started()
-	stopTerminating := context.AfterFunc(ctx, func() { terminate(cmd.Process.Pid, call) })
-	defer stopTerminating()
-
-	err = cmd.Wait()
-	if !streams.drain(r.drainTime()) {
+	defer p.terminateWith(ctx, call.Log())()
+	s.note(s.pipes.closeTheirs())
+	attend(p, s, r.drainTime())
+	if s.open > 0 {
 		call.Log().Warnf("step %s left a background process that keeps its output open: what it prints from now on is lost", path)
 	}
-	return exitStatus(err)
+	return p.end.step()
 }
 
 func (r *Runner) drainTime() time.Duration {
@@ -73,35 +82,17 @@ func (r *Runner) drainTime() time.Duration {
 	return r.DrainTime
 }
 
-// terminate asks all processes of a step to end.
-func terminate(group int, call *worker.Call) {
-	if err := syscall.Kill(-group, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
-		call.Log().Errorf("send TERM to process group %d: %v", group, err)
-	}
-}
-
 // notStarted tells a file that is no step, which is skipped, from a system that
-// is out of means, or a task that cannot be put into an environment.
+// is out of means.
 func notStarted(err error) error {
-	var file *fs.PathError
-	scarce := slices.ContainsFunc([]error{syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE, syscall.E2BIG},
-		func(lack error) bool { return errors.Is(err, lack) })
-	if scarce || !errors.As(err, &file) {
+	if isScarcity(err) {
 		return worker.Exit(exitExec, fmt.Errorf("start step: %w", err))
 	}
 	return worker.Skip(err)
 }
 
-// exitStatus turns the end of a process into the step's error: its exit code,
-// or 128+n if signal n killed it.
-func exitStatus(err error) error {
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
-		return err
-	}
-	status, ok := exit.Sys().(syscall.WaitStatus)
-	if ok && status.Signaled() {
-		return worker.Exit(128+int(status.Signal()), nil)
-	}
-	return worker.Exit(exit.ExitCode(), nil)
+// isScarcity tells whether err is a lack of means, for which no step's file is to blame.
+func isScarcity(err error) bool {
+	return slices.ContainsFunc([]error{syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE, syscall.E2BIG},
+		func(lack error) bool { return errors.Is(err, lack) })
 }

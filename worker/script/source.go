@@ -4,6 +4,15 @@
 // A directory holds one folder for each action; every regular file in it is a
 // step, ordered by its name, but for validate-input.json and
 // validate-output.json, which are JSON Schemas.
+//
+// A step runs in a process group of its own, with pipes for its input, output,
+// error text and, for a task, commands. It is over when it has exited and the
+// pipes it writes to are at their end. A process that it has left in the
+// background and that keeps one of them open is waited for, 5 seconds long;
+// then the step is over all the same, with a warning.
+//
+// What a step costs the agent is little more than the fork: one goroutine, no
+// thread, no file of package os. See watch for how it waits for everything at once.
 package script
 
 import (

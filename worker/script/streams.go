@@ -6,157 +6,160 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
-	"sync"
+	"syscall"
 	"time"
 
 	"cluster-agent/worker"
 )
 
-// pipeBuffer is what a Linux pipe holds at least before a writer has to wait:
-// most hold 16 pages, but a user who has many pipes gets one page each, pipe(7).
-const pipeBuffer = 4 << 10
+// onePage is what a pipe holds at least before a writer has to wait: most hold
+// 16 pages, but a user who has many pipes gets one page each, pipe(7).
+const onePage = 4 << 10
 
-// streams are the pipes between the agent and one step.
+// streams are what goes through the pipes of one step. All is done by the
+// goroutine that runs the step, when the watch says that there is something to do.
 type streams struct {
-	theirs  []*os.File // ends of the step, closed here once it has started
-	ours    []*os.File // ends read here
-	readers []func() error
-	feed    func() // writes the input, if it does not fit into the pipe
-	reading sync.WaitGroup
-	feeding sync.WaitGroup
-	call    *worker.Call
+	pipes   pipes
+	watch   *watch
+	input   []byte   // what is not in the pipe yet
+	outputs []output // what the step writes to its descriptors 1, 2…
+	open    int      // how many of them are not at their end
+	note    func(error)
 }
 
-// connect gives cmd its descriptors: 0 the input, 1 and 2 output and error
-// text, and for a task 3, the command channel.
-func connect(cmd *exec.Cmd, call *worker.Call) (*streams, error) {
-	s := &streams{call: call}
-	err := errors.Join(
-		s.input(cmd, call.Input()),
-		s.output(&cmd.Stdout, call.Stdout()),
-		s.output(&cmd.Stderr, call.Stderr()),
-	)
-	if _, ok := call.Task(); ok && err == nil {
-		err = s.commands(cmd)
+// output is where a stream goes to.
+type output struct {
+	io.Writer
+	end func() // called at its end; may be nil
+}
+
+// connect makes the descriptors of a step: 0 the input, 1 and 2 output and
+// error text, and for a task 3, the command channel.
+func (r *Runner) connect(path string, call *worker.Call) (*streams, error) {
+	s := &streams{input: call.Input(), note: pipeNotes(call), outputs: make([]output, 2, 3)}
+	s.outputs[0].Writer, s.outputs[1].Writer = call.Stdout(), call.Stderr()
+	if _, ok := call.Task(); ok {
+		commands := &channel{call: call, complain: func(err error) { call.Log().Warnf("step %s: %v", path, err) }}
+		s.outputs = append(s.outputs, output{commands, commands.end})
 	}
-	if err != nil {
-		s.close()
-		return nil, fmt.Errorf("connect step: %w", err)
+	var err error
+	if s.pipes, err = openPipes(1 + len(s.outputs)); err != nil {
+		return nil, err
+	}
+	if s.watch, err = r.watches.get(); err != nil {
+		return nil, errors.Join(err, s.pipes.close())
+	}
+	if err = s.begin(); err != nil {
+		return nil, errors.Join(err, s.pipes.close(), s.watch.close())
 	}
 	return s, nil
 }
 
-// input hands data over. Most fits into the pipe at once and needs no goroutine.
-func (s *streams) input(cmd *exec.Cmd, data []byte) error {
-	read, write, err := os.Pipe()
+func (s *streams) begin() error {
+	for n := 1; n < len(s.pipes.ours); n++ {
+		if err := s.watch.add(s.pipes.ours[n], n, syscall.EPOLLIN); err != nil {
+			return err
+		}
+		s.open++
+	}
+	if len(s.input) > onePage {
+		return s.beginFeeding()
+	}
+	if _, err := syscall.Write(s.pipes.ours[0], s.input); err != nil {
+		return os.NewSyscallError("write", err)
+	}
+	return s.pipes.closeOurs(0)
+}
+
+// beginFeeding prepares for input that may not fit into the pipe at once.
+func (s *streams) beginFeeding() error {
+	if err := syscall.SetNonblock(s.pipes.ours[0], true); err != nil {
+		return os.NewSyscallError("fcntl", err)
+	}
+	return s.watch.add(s.pipes.ours[0], 0, syscall.EPOLLOUT)
+}
+
+// happened does what there is to do about one of the descriptors.
+func (s *streams) happened(event syscall.EpollEvent) {
+	n := int(event.Fd)
+	switch {
+	case n == 0:
+		s.feed()
+	case event.Events&syscall.EPOLLIN != 0:
+		s.read(n)
+	default: // nothing is in the pipe, and nobody has its other end
+		s.ended(n)
+	}
+}
+
+// feed writes as much of the input as fits into the pipe.
+func (s *streams) feed() {
+	written, err := again(func() (int, error) { return syscall.Write(s.pipes.ours[0], s.input) })
+	if errors.Is(err, syscall.EAGAIN) {
+		return
+	}
+	s.input = s.input[max(written, 0):]
+	// A step need not read its input: a broken pipe is no failure.
+	if err != nil || len(s.input) == 0 {
+		s.stop(0)
+	}
+}
+
+func (s *streams) read(n int) {
+	size, err := again(func() (int, error) { return syscall.Read(s.pipes.ours[n], s.watch.buffer[:]) })
 	if err != nil {
-		return err
+		s.note(fmt.Errorf("read: %w", err))
 	}
-	s.theirs = append(s.theirs, read)
-	cmd.Stdin = read
-	if len(data) <= pipeBuffer {
-		_, err := write.Write(data)
-		return errors.Join(err, write.Close())
+	if size <= 0 {
+		s.ended(n)
+		return
 	}
-	s.ours = append(s.ours, write)
-	s.feed = func() {
-		// A step need not read its input: a broken pipe is no failure.
-		if _, err := write.Write(data); err == nil {
-			s.note(write.Close())
+	// The step is not to suffer from a sink that fails: it goes on unheard.
+	if _, err = s.outputs[n-1].Write(s.watch.buffer[:size]); err != nil {
+		s.note(err)
+		s.outputs[n-1].Writer = io.Discard
+	}
+}
+
+func (s *streams) ended(n int) {
+	if end := s.outputs[n-1].end; end != nil {
+		end()
+	}
+	s.stop(n)
+	s.open--
+}
+
+// stop is done with descriptor n.
+func (s *streams) stop(n int) {
+	s.note(s.watch.drop(s.pipes.ours[n]))
+	s.note(s.pipes.closeOurs(n))
+}
+
+// limit has the wait for what is still open end by itself.
+func (s *streams) limit(patience time.Duration) {
+	if s.open > 0 {
+		s.note(s.watch.until(time.Now().Add(patience)))
+	}
+}
+
+// close closes what belongs to nobody else.
+func (s *streams) close(watches *watches) {
+	for n, fd := range s.pipes.ours {
+		if fd != none {
+			s.stop(n)
 		}
 	}
-	return nil
+	s.note(s.pipes.close())
+	s.note(watches.put(s.watch))
 }
 
-func (s *streams) output(end *io.Writer, sink io.Writer) error {
-	read, err := s.pipe(func(write *os.File) { *end = write })
-	if err != nil {
-		return err
-	}
-	s.readers = append(s.readers, func() error {
-		_, err := io.Copy(sink, read)
-		return err
-	})
-	return nil
-}
-
-func (s *streams) commands(cmd *exec.Cmd) error {
-	read, err := s.pipe(func(write *os.File) { cmd.ExtraFiles = []*os.File{write} })
-	if err != nil {
-		return err
-	}
-	complain := func(err error) { s.call.Log().Warnf("step %s: %v", cmd.Path, err) }
-	s.readers = append(s.readers, func() error { return readCommands(read, s.call, complain) })
-	return nil
-}
-
-func (s *streams) pipe(give func(write *os.File)) (*os.File, error) {
-	read, write, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	s.theirs = append(s.theirs, write)
-	s.ours = append(s.ours, read)
-	give(write)
-	return read, nil
-}
-
-// started closes the step's ends here, so that their end is seen when the step
-// closes them, and begins to read.
-func (s *streams) started() {
-	s.closeAll(s.theirs)
-	s.theirs = nil
-	for _, read := range s.readers {
-		s.reading.Go(func() {
-			if err := read(); !errors.Is(err, os.ErrDeadlineExceeded) {
-				s.note(err)
-			}
-		})
-	}
-	if s.feed != nil {
-		s.feeding.Go(s.feed)
-	}
-}
-
-// drain waits until everything the step wrote has been read; false if
-// something still held a descriptor open after the time given. Input that
-// nobody has read is not waited for.
-func (s *streams) drain(patience time.Duration) bool {
-	done := make(chan struct{})
-	go func() {
-		s.reading.Wait()
-		close(done)
-	}()
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case <-done:
-		return true
-	case <-timer.C:
-	}
-	for _, file := range s.ours {
-		s.note(file.SetDeadline(time.Now()))
-	}
-	<-done
-	return false
-}
-
-func (s *streams) close() {
-	s.closeAll(s.theirs)
-	s.closeAll(s.ours)
-	s.feeding.Wait()
-}
-
-func (s *streams) closeAll(files []*os.File) {
-	for _, file := range files {
-		s.note(file.Close())
-	}
-}
-
-// note logs trouble with a pipe, which is nothing the step could help.
-func (s *streams) note(err error) {
-	if err != nil && !errors.Is(err, fs.ErrClosed) {
-		s.call.Log().Warnf("pipe of a step: %v", err)
+// pipeNotes makes a function that logs trouble with a pipe, which is nothing
+// that the step could help.
+func pipeNotes(call *worker.Call) func(error) {
+	entry := call.Log()
+	return func(err error) {
+		if err != nil && !errors.Is(err, fs.ErrClosed) {
+			entry.Warnf("pipe of a step: %v", err)
+		}
 	}
 }

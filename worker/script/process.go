@@ -1,0 +1,76 @@
+package script
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/sirupsen/logrus"
+)
+
+// process is a step that runs, the leader of a process group of its own.
+type process struct {
+	pid    int
+	pidfd  int          // or none
+	waited <-chan *exit // without pidfd: how it ended
+	end    *exit        // nil: it runs
+
+	mu   sync.Mutex
+	over bool // the group's number may belong to others by now
+}
+
+// start runs the file at path, with the descriptors given as its 0, 1, 2…
+//
+// It is what package os/exec comes down to, without what a step has no use for:
+// a search in PATH, sorting out the environment, files, goroutines.
+func (r *Runner) start(path string, environ []string, descriptors []int) (*process, error) {
+	p := &process{pidfd: none}
+	attr := &syscall.ProcAttr{Env: environ, Files: make([]uintptr, len(descriptors)), Sys: &syscall.SysProcAttr{Setpgid: true}}
+	for n, fd := range descriptors {
+		attr.Files[n] = uintptr(fd)
+	}
+	if !r.withoutPidfd {
+		attr.Sys.PidFD = &p.pidfd
+	}
+	file := asFile(path)
+	var err error
+	if p.pid, err = syscall.ForkExec(file, []string{file}, attr); err != nil {
+		return nil, &fs.PathError{Op: "fork/exec", Path: path, Err: err}
+	}
+	return p, nil
+}
+
+// asFile keeps the interpreter of a script from taking its path for an option,
+// or for a name that is searched in PATH.
+func asFile(path string) string {
+	if strings.HasPrefix(path, "-") || !strings.Contains(path, "/") {
+		return "./" + path
+	}
+	return path
+}
+
+// terminateWith asks all processes of the step to end when ctx ends, until
+// release is called.
+func (p *process) terminateWith(ctx context.Context, entry *logrus.Entry) (release func()) {
+	stop := context.AfterFunc(ctx, func() { p.terminate(entry) })
+	return func() {
+		stop()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.over = true
+	}
+}
+
+func (p *process) terminate(entry *logrus.Entry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over {
+		return
+	}
+	if err := syscall.Kill(-p.pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+		entry.Errorf("send TERM to process group %d: %v", p.pid, err)
+	}
+}

@@ -1,0 +1,225 @@
+package script_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"cluster-agent/worker"
+)
+
+// TestWithoutPidfd: on a kernel that has no pidfds, all is the same.
+func TestWithoutPidfd(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		script string
+		code   int
+		output string
+	}{
+		"well":              {"exit 0", 0, ""},
+		"a code":            {"cat; exit 7", 7, "null"},
+		"a signal":          {"kill -9 $$", 137, ""},
+		"all closed":        {"exec >&- 2>&- 3>&- <&-; exit 3", 3, ""},
+		"in the background": {"(sleep 0.1; echo late) & echo early", 0, "early\nlate\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := start(t)
+			a.runner.WithoutPidfd()
+			a.step("10", c.script)
+			a.want(c.code, c.output)
+		})
+	}
+}
+
+// TestCancelWithoutPidfd: nor is there a difference in how a step is cancelled.
+func TestCancelWithoutPidfd(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	a.runner.WithoutPidfd()
+	a.step("10", "trap 'echo bye; exit 5' TERM; sh -c '"+ready+"exec sleep 60' & wait")
+	id := a.push("null")
+	a.WaitTold(t, id, halfway())
+	a.stop()
+	if got := a.Result(t, id); got.ExitCode != worker.ExitStopped || string(got.Output) != "bye\n" {
+		t.Fatalf("got %d %q", got.ExitCode, got.Output)
+	}
+}
+
+// TestCancelledAtAnyTime: whenever a step is cancelled, it ends, either by
+// itself or by the signal.
+func TestCancelledAtAnyTime(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(*caller){"": func(*caller) {}, "without pidfd": func(c *caller) { c.runner.WithoutPidfd() }} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCaller(t, "null")
+			prepare(c)
+			path := c.script(t, "echo a line; echo set-progress 1 >&3; (:) & exit 3")
+			var running sync.WaitGroup
+			for range 8 {
+				running.Go(func() {
+					for range 25 {
+						ctx, cancel := context.WithTimeout(t.Context(), rand.N(4*time.Millisecond))
+						if got := code(c.runner.Run(ctx, path, c.call)); got != 3 && got != 128+15 {
+							t.Errorf("exit code %d", got)
+						}
+						cancel()
+					}
+				})
+			}
+			running.Wait()
+		})
+	}
+}
+
+// TestReapedAtOnce: a background process that waits for the step's end by its
+// number sees it, though the step is not over before that process is.
+func TestReapedAtOnce(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	a.runner.DrainTime = time.Hour
+	a.step("10", "(while kill -0 $$; do sleep 0.01; done 2>/dev/null; echo gone) & exit 0")
+	a.want(0, "gone\n")
+}
+
+// TestAsBorn: a step has the descriptors that are its own alone, though others
+// are started at the same time, and signals as package os/exec leaves them.
+func TestAsBorn(t *testing.T) {
+	t.Parallel()
+	const content = "ls /proc/$$/fd; exec grep -E '^Sig(Blk|Ign|Cgt):' /proc/self/status"
+	a := start(t)
+	a.step("10", content)
+	plain := exec.CommandContext(t.Context(), filepath.Join(a.dir, "actions/a/10"))
+	channel, end, err := os.Pipe()
+	must(t, err)
+	plain.ExtraFiles = []*os.File{end}
+	want, err := plain.Output()
+	must(t, errors.Join(err, channel.Close(), end.Close()))
+	ids := make([]string, 100)
+	for i := range ids {
+		ids[i] = a.push("null")
+	}
+	for _, id := range ids {
+		if got := a.Result(t, id); got.ExitCode != 0 || !bytes.Equal(got.Output, want) {
+			t.Fatalf("got %d %q, want %q", got.ExitCode, got.Output, want)
+		}
+	}
+}
+
+// TestPathIsTheFile: a step is the file at its path, whatever its path looks like.
+func TestPathIsTheFile(t *testing.T) {
+	t.Parallel()
+	for name, path := range map[string]string{
+		"no slash, and a program of that name in PATH": "true",
+		"an option":             "-c",
+		"an option and a slash": "-x/10",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			want, err := filepath.Abs(path) // in the working directory, where steps run
+			must(t, err)
+			writeFile(t, want, 0o755, "#!/bin/sh\nexit 42\n")
+			t.Cleanup(func() { must(t, os.RemoveAll(strings.TrimSuffix(want, "/10"))) })
+			c := newCaller(t, "null")
+			if err := c.runner.Run(t.Context(), path, c.call); code(err) != 42 {
+				t.Fatalf("got %v", err)
+			}
+		})
+	}
+}
+
+// TestNothingIsLeft: after many steps that end in each of the ways in which they
+// can, there is no descriptor more than before, and no process.
+func TestNothingIsLeft(t *testing.T) { //nolint:paralleltest // what others open and start would be counted
+	for name, prepare := range map[string]func(*caller){"pidfd": func(*caller) {}, "without": func(c *caller) { c.runner.WithoutPidfd() }} {
+		t.Run(name, func(t *testing.T) {
+			c := newCaller(t, `"`+strings.Repeat("x", 1<<20)+`"`)
+			prepare(c)
+			c.runner.DrainTime = time.Millisecond
+			leaving := c.script(t, "sleep 60 & echo $! >"+c.dir+"/$$.pid")
+			before := descriptors(t)
+			for _, path := range []string{program, "/bin/cat", "/bin/false", "/nowhere", c.dir, leaving} {
+				var running sync.WaitGroup
+				for range 25 {
+					running.Go(func() {
+						if err := c.runner.Run(t.Context(), path, c.call); path == program && err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				running.Wait()
+			}
+			killLeft(t, c.dir)
+			must(t, c.runner.Close())
+			if after := descriptors(t); after != before {
+				t.Errorf("%d descriptors are open, %d were before", after, before)
+			}
+			if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); !errors.Is(err, syscall.ECHILD) {
+				t.Errorf("there are children: %d %v", pid, err)
+			}
+		})
+	}
+}
+
+func killLeft(t *testing.T, dir string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.pid"))
+	must(t, err)
+	if len(files) != 25 {
+		t.Errorf("%d processes were left behind", len(files))
+	}
+	for _, file := range files {
+		pid, err := os.ReadFile(file)
+		must(t, err)
+		killProcess(t, strings.TrimSpace(string(pid)))
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	open, err := os.ReadDir("/proc/self/fd")
+	must(t, err)
+	return len(open)
+}
+
+// TestOutOfDescriptors: an agent that has none left says so, with the exit code
+// for that; it does not skip the step, and loses no more of them.
+func TestOutOfDescriptors(t *testing.T) { //nolint:paralleltest // the limit is that of the process
+	c := newCaller(t, "null")
+	must(t, os.WriteFile(c.runner.Environment, []byte("A=1\n"), 0o600))
+	must(t, c.runner.Run(t.Context(), program, c.call)) // what is opened once is open from now on
+	before := descriptors(t)
+	var limit syscall.Rlimit
+	must(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	t.Cleanup(func() { must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)) })
+	refused := 0
+	for allowed := uint64(1); ; allowed++ {
+		lower := syscall.Rlimit{Cur: allowed, Max: limit.Max}
+		must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &lower))
+		err := c.runner.Run(t.Context(), program, c.call)
+		must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
+		if after := descriptors(t); after != before {
+			t.Fatalf("%d descriptors are open, %d were before", after, before)
+		}
+		if err == nil {
+			break
+		}
+		refused++
+		if code(err) != 9 || !strings.Contains(err.Error(), "too many open files") {
+			t.Fatalf("with %d descriptors: %v", allowed, err)
+		}
+	}
+	if refused < 10 {
+		t.Errorf("only %d limits were too low", refused)
+	}
+}
