@@ -2,6 +2,7 @@ package script_test
 
 import (
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -105,9 +106,60 @@ func TestBackground(t *testing.T) {
 				}
 				killProcess(t, pid)
 				a.wantLogged("left a background process")
+				eventually(t, "nothing is read any more", func() bool { return a.runner.LeftBehind() == 0 })
 			})
 		}
 	}
+}
+
+// TestBackgroundGoesOn: what a process left behind prints afterwards is lost,
+// but the process is not, however much it prints.
+func TestBackgroundGoesOn(t *testing.T) {
+	t.Parallel()
+	for name, to := range map[string]string{"stdout": "", "stderr": ">&2", "channel": ">&3"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := start(t)
+			a.runner.DrainTime = 20 * time.Millisecond
+			mark := filepath.Join(a.dir, "mark")
+			a.step("10", "(until test -e "+mark+"; do sleep 0.01; done; head -c 1000000 /dev/zero "+to+" && echo set-progress 99 "+to+" && echo >"+mark+".survived) & exit 0")
+			got := a.do("null")
+			a.file("mark", 0o644, "")
+			eventually(t, "the process has printed all", func() bool { _, err := os.Stat(mark + ".survived"); return err == nil })
+			if got.ExitCode != 0 || len(got.Output)+len(got.Error) != 0 || a.stderr.String() != "" {
+				t.Errorf("got %d, %d bytes of output", got.ExitCode, len(got.Output))
+			}
+			eventually(t, "nothing is read any more", func() bool { return a.runner.LeftBehind() == 0 })
+		})
+	}
+}
+
+// TestBackgroundFloods: one that never stops printing is not waited for longer.
+func TestBackgroundFloods(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	a.runner.DrainTime = 20 * time.Millisecond
+	a.step("10", "yes & echo $! >&2")
+	got := a.do("null")
+	pid, _, _ := strings.Cut(string(got.Error), "\n") // then a note on the output, which was cut
+	if got.ExitCode != 0 || !alive(t, pid) {
+		t.Errorf("got %d; the process left behind must live", got.ExitCode)
+	}
+	killProcess(t, pid)
+}
+
+// TestClose: when the agent ends, a process left behind meets a broken pipe.
+func TestClose(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	a.runner.DrainTime = 20 * time.Millisecond
+	a.step("10", "(while echo line; do sleep 0.01; done 2>/dev/null) & echo $! >&2")
+	pid := string(a.do("null").Error)
+	if !alive(t, pid) {
+		t.Fatal("the process left behind must live")
+	}
+	must(t, a.runner.Close())
+	eventually(t, "the process is gone", func() bool { return !alive(t, pid) })
 }
 
 // TestCommandCutOff: a command that has no end when its channel is given up is none.

@@ -159,6 +159,9 @@ func TestNothingIsLeft(t *testing.T) { //nolint:paralleltest // what others open
 				}
 				running.Wait()
 			}
+			if got := c.runner.LeftBehind(); got != 64 {
+				t.Errorf("%d streams are read on", got)
+			}
 			killLeft(t, c.dir)
 			must(t, c.runner.Close())
 			if after := descriptors(t); after != before {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"syscall"
 	"time"
@@ -29,12 +30,13 @@ type Runner struct {
 	withoutPidfd bool // do as on a kernel that has none
 	base         baseEnviron
 	watches      watches
+	left         leftBehind
 }
 
-// Close lets go of what is kept for the next step. It is called when no step
-// runs any more.
+// Close ends the reading of what steps have left behind. It is called when no
+// step runs any more.
 func (r *Runner) Close() error {
-	if err := r.watches.close(); err != nil {
+	if err := errors.Join(r.left.close(), r.watches.close()); err != nil {
 		return fmt.Errorf("let go of steps' descriptors: %w", err)
 	}
 	return nil
@@ -70,9 +72,20 @@ func (r *Runner) run(ctx context.Context, path string, environ []string, call *w
 	s.note(s.pipes.closeTheirs())
 	attend(p, s, r.drainTime())
 	if s.open > 0 {
-		call.Log().Warnf("step %s left a background process that keeps its output open: what it prints from now on is lost", path)
+		r.leave(s.giveAway(), path, call)
 	}
 	return p.end.step()
+}
+
+// leave warns of a background process, and keeps reading what it prints.
+func (r *Runner) leave(open []*os.File, path string, call *worker.Call) {
+	what := "is lost"
+	for _, file := range open {
+		if !r.left.take(file, pipeNotes(call)) {
+			what = "meets a broken pipe, since too many others do the same"
+		}
+	}
+	call.Log().Warnf("step %s left a background process that keeps its output open: what it prints from now on %s", path, what)
 }
 
 func (r *Runner) drainTime() time.Duration {

@@ -9,7 +9,11 @@
 // error text and, for a task, commands. It is over when it has exited and the
 // pipes it writes to are at their end. A process that it has left in the
 // background and that keeps one of them open is waited for, 5 seconds long;
-// then the step is over all the same, with a warning.
+// then the step is over all the same, with a warning. Such a process may go on
+// printing as long as the agent lives: it is read, and dropped. That holds for
+// 64 pipes; beyond them, and when the agent ends, it meets a broken pipe
+// (SIGPIPE) at the next line it prints. A daemon should therefore be started
+// with its output elsewhere.
 //
 // What a step costs the agent is little more than the fork: one goroutine, no
 // thread, no file of package os. See watch for how it waits for everything at once.

@@ -142,6 +142,21 @@ func (s *streams) limit(patience time.Duration) {
 	}
 }
 
+// giveAway returns those outputs that are still open.
+func (s *streams) giveAway() (files []*os.File) {
+	for n := 1; n < len(s.pipes.ours); n++ {
+		fd := s.pipes.ours[n]
+		if fd == none {
+			continue
+		}
+		s.note(s.watch.drop(fd))
+		s.note(syscall.SetNonblock(fd, true)) // so that the file can be closed while it is read
+		files = append(files, os.NewFile(uintptr(fd), "pipe"))
+		s.pipes.ours[n] = none
+	}
+	return files
+}
+
 // close closes what belongs to nobody else.
 func (s *streams) close(watches *watches) {
 	for n, fd := range s.pipes.ours {
