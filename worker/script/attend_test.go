@@ -20,7 +20,7 @@ func TestPidfdThatCannotBePolled(t *testing.T) {
 			t.Error(err)
 		}
 	}}
-	p, err := (&Runner{withoutPidfd: true}).start("/bin/false", nil, nil)
+	p, err := (&Runner{withoutPidfd: true}).start(t.Context(), "/bin/false", nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestWatchBreaks(t *testing.T) {
 				t.Fatal(err)
 			}
 			own := w.fd
-			p, err := (&Runner{}).start("/bin/false", nil, nil)
+			p, err := (&Runner{}).start(t.Context(), "/bin/false", nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -7,8 +7,18 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/sirupsen/logrus"
+)
+
+// A file that is open for writing cannot be executed (ETXTBSY): a package
+// manager may be at it, or a process that was forked while the agent wrote it
+// has not got to its own exec yet. Both are over soon, so there are 7 more
+// tries, after 127 ms in all.
+const (
+	firstPause = time.Millisecond
+	lastPause  = 64 * time.Millisecond
 )
 
 // process is a step that runs, the leader of a process group of its own.
@@ -26,7 +36,7 @@ type process struct {
 //
 // It is what package os/exec comes down to, without what a step has no use for:
 // a search in PATH, sorting out the environment, files, goroutines.
-func (r *Runner) start(path string, environ []string, descriptors []int) (*process, error) {
+func (r *Runner) start(ctx context.Context, path string, environ []string, descriptors []int) (*process, error) {
 	p := &process{pidfd: none}
 	attr := &syscall.ProcAttr{Env: environ, Files: make([]uintptr, len(descriptors)), Sys: &syscall.SysProcAttr{Setpgid: true}}
 	for n, fd := range descriptors {
@@ -37,10 +47,18 @@ func (r *Runner) start(path string, environ []string, descriptors []int) (*proce
 	}
 	file := asFile(path)
 	var err error
-	if p.pid, err = syscall.ForkExec(file, []string{file}, attr); err != nil {
-		return nil, &fs.PathError{Op: "fork/exec", Path: path, Err: err}
+	for pause := firstPause; ; pause *= 2 {
+		p.pid, err = syscall.ForkExec(file, []string{file}, attr)
+		if err == nil {
+			return p, nil
+		}
+		if !errors.Is(err, syscall.ETXTBSY) || pause > lastPause {
+			return nil, &fs.PathError{Op: "fork/exec", Path: path, Err: err}
+		}
+		if err = wait(ctx, pause); err != nil {
+			return nil, err
+		}
 	}
-	return p, nil
 }
 
 // asFile keeps the interpreter of a script from taking its path for an option,
@@ -50,6 +68,17 @@ func asFile(path string) string {
 		return "./" + path
 	}
 	return path
+}
+
+func wait(ctx context.Context, pause time.Duration) error {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // terminateWith asks all processes of the step to end when ctx ends, until

@@ -138,6 +138,35 @@ func TestPathIsTheFile(t *testing.T) {
 	}
 }
 
+// TestBusyFile: a file that something still has open for writing is tried again
+// for a short time, and only then skipped.
+func TestBusyFile(t *testing.T) {
+	t.Parallel()
+	c := newCaller(t, "null")
+	path := c.script(t, "exit 42")
+	writer, err := os.OpenFile(path, os.O_WRONLY, 0)
+	must(t, err)
+	if err := exec.CommandContext(t.Context(), path).Run(); !errors.Is(err, syscall.ETXTBSY) {
+		must(t, writer.Close())
+		t.Skipf("this kernel executes files that are open for writing: %v", err)
+	}
+	var skipped *worker.SkippedError
+	if err := c.runner.Run(t.Context(), path, c.call); !errors.As(err, &skipped) || !errors.Is(err, syscall.ETXTBSY) {
+		t.Errorf("one that stays busy: %v", err)
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.runner.Run(cancelled, path, c.call); !errors.Is(err, context.Canceled) || errors.As(err, &skipped) {
+		t.Errorf("one that is cancelled meanwhile: %v", err)
+	}
+	closed := make(chan error, 1)
+	time.AfterFunc(20*time.Millisecond, func() { closed <- writer.Close() })
+	if err := c.runner.Run(t.Context(), path, c.call); code(err) != 42 {
+		t.Errorf("one that is busy no more: %v", err)
+	}
+	must(t, <-closed)
+}
+
 // TestNothingIsLeft: after many steps that end in each of the ways in which they
 // can, there is no descriptor more than before, and no process.
 func TestNothingIsLeft(t *testing.T) { //nolint:paralleltest // what others open and start would be counted

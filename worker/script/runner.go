@@ -64,9 +64,9 @@ func (r *Runner) run(ctx context.Context, path string, environ []string, call *w
 		return worker.Exit(exitExec, fmt.Errorf("connect step: %w", err))
 	}
 	defer s.close(&r.watches)
-	p, err := r.start(path, environ, s.pipes.theirs)
+	p, err := r.start(ctx, path, environ, s.pipes.theirs)
 	if err != nil {
-		return notStarted(err)
+		return notStarted(ctx, err)
 	}
 	defer p.terminateWith(ctx, call.Log())()
 	s.note(s.pipes.closeTheirs())
@@ -95,13 +95,17 @@ func (r *Runner) drainTime() time.Duration {
 	return r.DrainTime
 }
 
-// notStarted tells a file that is no step, which is skipped, from a system that
-// is out of means.
-func notStarted(err error) error {
-	if isScarcity(err) {
+// notStarted tells a file that is no step, which is skipped, from a task that
+// was cancelled, and from a system that is out of means.
+func notStarted(ctx context.Context, err error) error {
+	switch {
+	case isScarcity(err):
 		return worker.Exit(exitExec, fmt.Errorf("start step: %w", err))
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return fmt.Errorf("start step: %w", err)
+	default:
+		return worker.Skip(err)
 	}
-	return worker.Skip(err)
 }
 
 // isScarcity tells whether err is a lack of means, for which no step's file is to blame.
