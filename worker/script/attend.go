@@ -1,9 +1,12 @@
 package script
 
 import (
+	"cmp"
 	"fmt"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"cluster-agent/worker"
 )
@@ -17,14 +20,23 @@ type exit struct {
 // processExit is the number by which a watch tells that the process has exited.
 const processExit = -1
 
-// edgeTriggered is syscall.EPOLLET, which is a negative number there.
-const edgeTriggered = 1 << 31
+// defaultMoment is how long the ends of a step's streams alone are waited for.
+const defaultMoment = 50 * time.Millisecond
 
 // attend sees a step to its end: until it has exited and its streams have ended
-// too, or are still open after the time given. Input that nobody has read is
+// too, or are still open after the drain time. Input that nobody has read is
 // not waited for.
-func attend(p *process, s *streams, patience time.Duration) {
-	p.watchExit(s)
+//
+// Most steps are over in a moment, and their streams end when they exit: to
+// watch for the exit itself would be a tenth of all that such a step costs. The
+// price is a thread for a step that closes its streams at once and goes on.
+func (r *Runner) attend(p *process, s *streams) {
+	if s.endWithin(cmp.Or(r.moment, defaultMoment)) {
+		p.end = p.reap(0)
+		return
+	}
+	patience := cmp.Or(r.DrainTime, defaultDrainTime)
+	r.watchExit(p, s)
 	for p.end == nil || s.open > 0 {
 		events, err := s.watch.wait()
 		switch {
@@ -46,21 +58,30 @@ func attend(p *process, s *streams, patience time.Duration) {
 
 // watchExit has the watch tell when the process has exited. The pidfd spares a
 // thread for each step that runs, which would do nothing but wait. Where there
-// is none (before Linux 5.2, or in a sandbox), or it cannot be polled (before
-// 5.3), there is such a thread, and it interrupts the watch.
-func (p *process) watchExit(s *streams) {
-	// Edge-triggered: to its pidfd, a process that is being traced has exited
-	// before it can be reaped; when it can, it is told of once more.
-	if p.pidfd != none && s.watch.add(p.pidfd, processExit, syscall.EPOLLIN|edgeTriggered) == nil {
-		return
+// is none (before Linux 5.3, or in a sandbox), there is such a thread, and it
+// interrupts the watch.
+func (r *Runner) watchExit(p *process, s *streams) {
+	if fd, err := r.pidfd(p.pid); err == nil {
+		// Edge-triggered: to its pidfd, a process that is being traced has exited
+		// before it can be reaped; when it can, it is told of once more.
+		if p.pidfd = fd; s.watch.add(fd, processExit, unix.EPOLLIN|unix.EPOLLET) == nil {
+			return
+		}
+		s.note(closeEnd(&p.pidfd))
 	}
-	s.note(closeEnd(&p.pidfd))
 	waited := make(chan *exit, 1)
 	p.waited = waited
 	go func() {
 		waited <- p.reap(0)
 		s.note(s.watch.until(time.Now()))
 	}()
+}
+
+func (r *Runner) pidfd(pid int) (int, error) {
+	if r.openPidfd != nil {
+		return r.openPidfd(pid)
+	}
+	return unix.PidfdOpen(pid, 0)
 }
 
 // look looks whether the process can be reaped when its pidfd says so.

@@ -1,41 +1,9 @@
 package script
 
 import (
-	"os"
 	"syscall"
 	"testing"
 )
-
-// TestPidfdThatCannotBePolled: Linux 5.2 gives pidfds, but refuses to poll them.
-// What refuses in the same way stands in for one.
-func TestPidfdThatCannotBePolled(t *testing.T) {
-	t.Parallel()
-	var all watches
-	w, err := all.get()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &streams{watch: w, note: func(err error) {
-		if err != nil {
-			t.Error(err)
-		}
-	}}
-	p, err := (&Runner{withoutPidfd: true}).start(t.Context(), "/bin/false", nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p.pidfd, err = syscall.Open(os.DevNull, syscall.O_CLOEXEC, 0); err != nil {
-		t.Fatal(err)
-	}
-	attend(p, s, 0)
-	if p.pidfd != none || p.end == nil || p.end.err != nil || p.end.status.ExitStatus() != 1 {
-		t.Errorf("pidfd is %d, end is %+v", p.pidfd, p.end)
-	}
-	s.close(&all)
-	if err := all.close(); err != nil {
-		t.Error(err)
-	}
-}
 
 // TestWatchBreaks: trouble with the watch itself leaves no step unreaped.
 func TestWatchBreaks(t *testing.T) {
@@ -54,14 +22,14 @@ func TestWatchBreaks(t *testing.T) {
 				t.Fatal(err)
 			}
 			own := w.fd
-			p, err := (&Runner{}).start(t.Context(), "/bin/false", nil, nil)
+			p, err := start(t.Context(), "/bin/false", nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := spoil(w); err != nil {
 				t.Fatal(err)
 			}
-			attend(p, &streams{watch: w, note: func(error) {}}, 0)
+			new(Runner).attend(p, &streams{watch: w, note: func(error) {}, open: 1})
 			if p.pidfd != none || p.end == nil || p.end.err != nil || p.end.status.ExitStatus() != 1 {
 				t.Errorf("pidfd is %d, end is %+v", p.pidfd, p.end)
 			}

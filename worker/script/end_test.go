@@ -38,21 +38,24 @@ func TestCancel(t *testing.T) {
 		"cleans up":     {"trap 'echo bye; exit 5' TERM; sh -c '" + ready + "exec sleep 60' & wait", 5, "bye\n"},
 		"with children": {ready + "sleep 60 | sleep 60", 143, ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			a := start(t)
-			a.step("10", c.script)
-			id := a.push("null")
-			a.WaitTold(t, id, halfway())
-			a.Push(t, `{"id":"c","action":"cancel-task","data":{"task":"`+id+`"}}`)
-			if got := a.Result(t, "c"); got.ExitCode != 0 {
-				t.Fatalf("cancel-task came to %d", got.ExitCode)
-			}
-			got := a.Result(t, id)
-			if got.ExitCode != c.code || string(got.Output) != c.output || got.Final.Status != worker.Aborted {
-				t.Fatalf("got %d %q %+v", got.ExitCode, got.Output, got.Final)
-			}
-		})
+		for kernel, prepare := range script.Kernels() {
+			t.Run(name+", "+kernel, func(t *testing.T) {
+				t.Parallel()
+				a := start(t)
+				prepare(a.runner)
+				a.step("10", c.script)
+				id := a.push("null")
+				a.WaitTold(t, id, halfway())
+				a.Push(t, `{"id":"c","action":"cancel-task","data":{"task":"`+id+`"}}`)
+				if got := a.Result(t, "c"); got.ExitCode != 0 {
+					t.Fatalf("cancel-task came to %d", got.ExitCode)
+				}
+				got := a.Result(t, id)
+				if got.ExitCode != c.code || string(got.Output) != c.output || got.Final.Status != worker.Aborted {
+					t.Fatalf("got %d %q %+v", got.ExitCode, got.Output, got.Final)
+				}
+			})
+		}
 	}
 }
 
@@ -92,8 +95,8 @@ func TestBackground(t *testing.T) {
 		"channel": ">/dev/null 2>&1",
 		"all":     "",
 	} {
-		for kernel, prepare := range map[string]func(*script.Runner){"": func(*script.Runner) {}, "without pidfd": (*script.Runner).WithoutPidfd} {
-			t.Run(name+kernel, func(t *testing.T) {
+		for kernel, prepare := range script.Kernels() {
+			t.Run(name+", "+kernel, func(t *testing.T) {
 				t.Parallel()
 				a := start(t)
 				prepare(a.runner)

@@ -2,12 +2,26 @@ package script
 
 import (
 	"context"
+	"os"
+	"syscall"
 
 	"cluster-agent/worker"
 )
 
-// WithoutPidfd makes r do as on a kernel that has no pidfds.
-func (r *Runner) WithoutPidfd() { r.withoutPidfd = true }
+// Kernels are the ways in which a step can be waited for.
+func Kernels() map[string]func(*Runner) {
+	return map[string]func(*Runner){
+		"as it comes": func(*Runner) {},
+		"pidfd":       func(r *Runner) { r.moment = 1 },
+		"no pidfd": func(r *Runner) {
+			r.moment, r.openPidfd = 1, func(int) (int, error) { return 0, syscall.ENOSYS }
+		},
+		// What epoll refuses in the same way stands in for it.
+		"pidfd that cannot be polled": func(r *Runner) {
+			r.moment, r.openPidfd = 1, func(int) (int, error) { return syscall.Open(os.DevNull, syscall.O_CLOEXEC, 0) }
+		},
+	}
+}
 
 // LeftBehind is how many streams are read on for background processes.
 func (r *Runner) LeftBehind() int {

@@ -36,14 +36,11 @@ type process struct {
 //
 // It is what package os/exec comes down to, without what a step has no use for:
 // a search in PATH, sorting out the environment, files, goroutines.
-func (r *Runner) start(ctx context.Context, path string, environ []string, descriptors []int) (*process, error) {
+func start(ctx context.Context, path string, environ []string, descriptors []int) (*process, error) {
 	p := &process{pidfd: none}
 	attr := &syscall.ProcAttr{Env: environ, Files: make([]uintptr, len(descriptors)), Sys: &syscall.SysProcAttr{Setpgid: true}}
 	for n, fd := range descriptors {
 		attr.Files[n] = uintptr(fd)
-	}
-	if !r.withoutPidfd {
-		attr.Sys.PidFD = &p.pidfd
 	}
 	file := asFile(path)
 	var err error

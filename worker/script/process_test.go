@@ -15,10 +15,11 @@ import (
 	"time"
 
 	"cluster-agent/worker"
+	"cluster-agent/worker/script"
 )
 
-// TestWithoutPidfd: on a kernel that has no pidfds, all is the same.
-func TestWithoutPidfd(t *testing.T) {
+// TestKernels: in whichever way a step is waited for, all is the same.
+func TestKernels(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		script string
@@ -28,30 +29,18 @@ func TestWithoutPidfd(t *testing.T) {
 		"well":              {"exit 0", 0, ""},
 		"a code":            {"cat; exit 7", 7, "null"},
 		"a signal":          {"kill -9 $$", 137, ""},
-		"all closed":        {"exec >&- 2>&- 3>&- <&-; exit 3", 3, ""},
+		"all closed":        {"exec >&- 2>&- 3>&- <&-; sleep 0.1; exit 3", 3, ""},
 		"in the background": {"(sleep 0.1; echo late) & echo early", 0, "early\nlate\n"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			a := start(t)
-			a.runner.WithoutPidfd()
-			a.step("10", c.script)
-			a.want(c.code, c.output)
-		})
-	}
-}
-
-// TestCancelWithoutPidfd: nor is there a difference in how a step is cancelled.
-func TestCancelWithoutPidfd(t *testing.T) {
-	t.Parallel()
-	a := start(t)
-	a.runner.WithoutPidfd()
-	a.step("10", "trap 'echo bye; exit 5' TERM; sh -c '"+ready+"exec sleep 60' & wait")
-	id := a.push("null")
-	a.WaitTold(t, id, halfway())
-	a.stop()
-	if got := a.Result(t, id); got.ExitCode != worker.ExitStopped || string(got.Output) != "bye\n" {
-		t.Fatalf("got %d %q", got.ExitCode, got.Output)
+		for kernel, prepare := range script.Kernels() {
+			t.Run(name+", "+kernel, func(t *testing.T) {
+				t.Parallel()
+				a := start(t)
+				prepare(a.runner)
+				a.step("10", c.script)
+				a.want(c.code, c.output)
+			})
+		}
 	}
 }
 
@@ -59,16 +48,16 @@ func TestCancelWithoutPidfd(t *testing.T) {
 // itself or by the signal.
 func TestCancelledAtAnyTime(t *testing.T) {
 	t.Parallel()
-	for name, prepare := range map[string]func(*caller){"": func(*caller) {}, "without pidfd": func(c *caller) { c.runner.WithoutPidfd() }} {
-		t.Run(name, func(t *testing.T) {
+	for kernel, prepare := range script.Kernels() {
+		t.Run(kernel, func(t *testing.T) {
 			t.Parallel()
 			c := newCaller(t, "null")
-			prepare(c)
+			prepare(c.runner)
 			path := c.script(t, "echo a line; echo set-progress 1 >&3; (:) & exit 3")
 			var running sync.WaitGroup
 			for range 8 {
 				running.Go(func() {
-					for range 25 {
+					for range 20 {
 						ctx, cancel := context.WithTimeout(t.Context(), rand.N(4*time.Millisecond))
 						if got := code(c.runner.Run(ctx, path, c.call)); got != 3 && got != 128+15 {
 							t.Errorf("exit code %d", got)
@@ -118,23 +107,13 @@ func TestAsBorn(t *testing.T) {
 
 // TestPathIsTheFile: a step is the file at its path, whatever its path looks like.
 func TestPathIsTheFile(t *testing.T) {
-	t.Parallel()
-	for name, path := range map[string]string{
-		"no slash, and a program of that name in PATH": "true",
-		"an option":             "-c",
-		"an option and a slash": "-x/10",
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			want, err := filepath.Abs(path) // in the working directory, where steps run
-			must(t, err)
-			writeFile(t, want, 0o755, "#!/bin/sh\nexit 42\n")
-			t.Cleanup(func() { must(t, os.RemoveAll(strings.TrimSuffix(want, "/10"))) })
-			c := newCaller(t, "null")
-			if err := c.runner.Run(t.Context(), path, c.call); code(err) != 42 {
-				t.Fatalf("got %v", err)
-			}
-		})
+	t.Chdir(t.TempDir())
+	c := newCaller(t, "null")
+	for _, path := range []string{"true", "-c", "-x/10", "a/-c", "./-x/20"} {
+		writeFile(t, path, 0o755, "#!/bin/sh\nexit 42\n")
+		if err := c.runner.Run(t.Context(), path, c.call); code(err) != 42 {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 }
 
@@ -170,10 +149,10 @@ func TestBusyFile(t *testing.T) {
 // TestNothingIsLeft: after many steps that end in each of the ways in which they
 // can, there is no descriptor more than before, and no process.
 func TestNothingIsLeft(t *testing.T) { //nolint:paralleltest // what others open and start would be counted
-	for name, prepare := range map[string]func(*caller){"pidfd": func(*caller) {}, "without": func(c *caller) { c.runner.WithoutPidfd() }} {
-		t.Run(name, func(t *testing.T) {
+	for kernel, prepare := range script.Kernels() { //nolint:paralleltest // the same
+		t.Run(kernel, func(t *testing.T) {
 			c := newCaller(t, `"`+strings.Repeat("x", 1<<20)+`"`)
-			prepare(c)
+			prepare(c.runner)
 			c.runner.DrainTime = time.Millisecond
 			leaving := c.script(t, "sleep 60 & echo $! >"+c.dir+"/$$.pid")
 			before := descriptors(t)

@@ -27,10 +27,11 @@ type Runner struct {
 	// a background process, after the step itself has exited; 0 means 5 s.
 	DrainTime time.Duration
 
-	withoutPidfd bool // do as on a kernel that has none
-	base         baseEnviron
-	watches      watches
-	left         leftBehind
+	moment    time.Duration                     // see attend; 0 means 50 ms
+	openPidfd func(pid int) (fd int, err error) // nil: ask the kernel
+	base      baseEnviron
+	watches   watches
+	left      leftBehind
 }
 
 // Close ends the reading of what steps have left behind. It is called when no
@@ -64,13 +65,13 @@ func (r *Runner) run(ctx context.Context, path string, environ []string, call *w
 		return worker.Exit(exitExec, fmt.Errorf("connect step: %w", err))
 	}
 	defer s.close(&r.watches)
-	p, err := r.start(ctx, path, environ, s.pipes.theirs)
+	p, err := start(ctx, path, environ, s.pipes.theirs)
 	if err != nil {
 		return notStarted(ctx, err)
 	}
 	defer p.terminateWith(ctx, call.Log())()
 	s.note(s.pipes.closeTheirs())
-	attend(p, s, r.drainTime())
+	r.attend(p, s)
 	if s.open > 0 {
 		r.leave(s.giveAway(), path, call)
 	}
@@ -86,13 +87,6 @@ func (r *Runner) leave(open []*os.File, path string, call *worker.Call) {
 		}
 	}
 	call.Log().Warnf("step %s left a background process that keeps its output open: what it prints from now on %s", path, what)
-}
-
-func (r *Runner) drainTime() time.Duration {
-	if r.DrainTime == 0 {
-		return defaultDrainTime
-	}
-	return r.DrainTime
 }
 
 // notStarted tells a file that is no step, which is skipped, from a task that

@@ -135,6 +135,22 @@ func (s *streams) stop(n int) {
 	s.note(s.pipes.closeOurs(n))
 }
 
+// endWithin tells whether all outputs end within some time.
+func (s *streams) endWithin(limit time.Duration) bool {
+	s.limit(limit)
+	for s.open > 0 {
+		events, err := s.watch.wait()
+		if err != nil {
+			s.note(s.watch.until(time.Time{}))
+			return false
+		}
+		for _, event := range events {
+			s.happened(event)
+		}
+	}
+	return true
+}
+
 // limit has the wait for what is still open end by itself.
 func (s *streams) limit(patience time.Duration) {
 	if s.open > 0 {
