@@ -80,6 +80,7 @@ func enter(dir string) error {
 type agent struct {
 	worker     *worker.Worker
 	tasks      *redisq.Tasks
+	runner     *script.Runner
 	background []func(context.Context)
 	log        *logrus.Entry
 }
@@ -102,12 +103,12 @@ func newAgent(s settings, log *logrus.Entry, env *environment) (*agent, error) {
 	source := redisq.NewEvents(s.events, s.tuning.PollingInterval, compiled.missedEvents, log)
 	a.background = append([]func(context.Context){presence.Run, source.Run}, compiled.background...)
 
-	runner := &script.Runner{Environ: os.Environ(), Environment: environmentFile}
-	actionSet, err := registry(compiled.actions, s.actionDirs, runner)
+	a.runner = &script.Runner{Environ: os.Environ(), Environment: environmentFile}
+	actionSet, err := registry(compiled.actions, s.actionDirs, a.runner)
 	if err != nil {
 		return nil, err
 	}
-	handlers, err := registry(compiled.handlers, s.eventDirs, runner)
+	handlers, err := registry(compiled.handlers, s.eventDirs, a.runner)
 	if err != nil {
 		return nil, err
 	}
@@ -188,8 +189,8 @@ func (a *agent) run(ctx context.Context) {
 	a.giveBack(ctx)
 	stop()
 	parts.Wait()
-	if err := a.tasks.Close(); err != nil {
-		a.log.Debugf("close connections: %v", err)
+	if err := errors.Join(a.runner.Close(), a.tasks.Close()); err != nil {
+		a.log.Debugf("end: %v", err)
 	}
 }
 

@@ -65,7 +65,10 @@ func (c *channel) obey(line []byte) {
 
 // obey carries out one command: fields separated by one space, each of which
 // may be wrapped in double quotes (RFC 4180, with a space for the comma).
+//
+// Spaces at the end do not count: echo "set-progress $n " is easily written.
 func obey(line string, call steering) error {
+	line = strings.TrimRight(line, " ")
 	if line == "" {
 		return nil
 	}

@@ -62,7 +62,7 @@ func TestCommands(t *testing.T) {
 		"no argument":          {"set-progress\nset-weight\nset-weight a\nset-status\nset-progress 9\n", []string{"progress 9"}, "not one of|not one of|not one of|not one of"},
 		"too many arguments":   {"set-progress 1 2\nset-weight a 1 2\nset-status validation-failed x\n", nil, "not one of|not one of|not one of"},
 		"two spaces":           {"set-progress  1\n", nil, "not one of"},
-		"a space at the end":   {"set-progress 1 \n", nil, "not one of"},
+		"a space at the end":   {"set-progress 1 \n", []string{"progress 1"}, ""},
 		"no number":            {"set-progress x\nset-weight a 1.5\nset-progress 99999999999999999999\n", nil, "read progress|read weight|read progress"},
 		"out of range":         {"set-progress 101\nset-progress -1\nset-progress 66\n", []string{"progress 66"}, "between 0 and 100|between 0 and 100"},
 		"an unknown status":    {"set-status running\nset-status completed\n", nil, "only validation-failed|only validation-failed"},
