@@ -39,9 +39,11 @@ func agentCommand(env *environment) *cobra.Command {
 		DisableFlagsInUseLine: true,
 		RunE:                  func(*cobra.Command, []string) error { return runAgent(env, flags) },
 	}
-	command.Flags().StringArrayVar(&flags.agentIDs, "agentid", nil, "`ID` of this agent: cluster, node/N or module/NAME; the last one counts")
-	command.Flags().StringArrayVar(&flags.actionsDirs, "actionsdir", nil, "`DIR` of actions; can be repeated, the later replaces")
-	command.Flags().StringArrayVar(&flags.eventsDirs, "eventsdir", nil, "`DIR` of events' handlers; can be repeated, the later replaces")
+	command.Flags().Var(list{&flags.agentIDs, "ID"}, "agentid", "who this agent is: cluster, node/N or module/NAME; the last one counts")
+	command.Flags().Var(list{&flags.actionsDirs, "DIR"}, "actionsdir", "directory of actions; can be repeated, the later replaces")
+	command.Flags().Var(list{&flags.eventsDirs, "DIR"}, "eventsdir", "directory of events' handlers; can be repeated, the later replaces")
+	completeFlag(command, "actionsdir", completeDirs)
+	completeFlag(command, "eventsdir", completeDirs)
 	return command
 }
 

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
@@ -56,8 +54,14 @@ func apiListCommand(env *environment) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "list-actions [PREFIX]",
 		Short: "List the actions of all agents that are connected",
+		Long: `Asks all agents that are connected to this node's Redis for their actions, and
+prints those that begin with PREFIX, a line each, in the way that run takes them.
+
+Exit code 1 if an agent could not be asked, or does not answer within 10 seconds;
+the actions of the others are printed.`,
 		Example: `  api-cli list-actions
-  api-cli list-actions node/1/`,
+  api-cli list-actions node/1/
+  api-cli list-actions create`,
 		Args: usage(cobra.MaximumNArgs(1)),
 		RunE: func(command *cobra.Command, args []string) error {
 			ctx, stop := interruptible(command.Context())
@@ -72,26 +76,9 @@ func apiListCommand(env *environment) *cobra.Command {
 			}
 			return err
 		},
-		ValidArgsFunction: env.completeActions,
+		ValidArgsFunction: env.completeTarget(new(string)),
 	}
 	return command
-}
-
-// completionTime keeps the shell from hanging when an agent does not answer.
-const completionTime = 2 * time.Second
-
-// completeActions is the shell completion of actions.
-func (e *environment) completeActions(command *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	ctx, cancel := context.WithTimeout(command.Context(), completionTime)
-	defer cancel()
-	names, err := listAll(ctx, e, typed)
-	if err != nil && len(names) == 0 {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // checkData makes sure that a task's data are JSON before they are sent.

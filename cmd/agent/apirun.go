@@ -73,7 +73,7 @@ func apiRunCommand(env *environment) *cobra.Command {
 		Long:              runHelp,
 		Example:           runExamples,
 		Args:              usage(cobra.ExactArgs(1)),
-		ValidArgsFunction: env.completeActions,
+		ValidArgsFunction: env.completeTarget(&o.agent),
 		RunE: func(command *cobra.Command, args []string) error {
 			ctx, stop := interruptible(command.Context())
 			defer stop()
@@ -87,13 +87,17 @@ func apiRunCommand(env *environment) *cobra.Command {
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&o.data, "data", "null", "input of the task, `JSON`; - reads it from stdin")
-	flags.StringVarP(&o.agent, "agent", "a", "", "`AGENT` to give the task to, another way to write AGENT/ACTION")
+	flags.StringVar(&o.data, "data", "null", "input of the task; - reads it from stdin")
+	flags.StringVarP(&o.agent, "agent", "a", "", "whom to give the task to, another way to write AGENT/ACTION")
 	flags.BoolVar(&o.noWait, "nowait", false, "print the task's id and do not wait")
 	flags.DurationVar(&o.timeout, "timeout", 0, "wait for at most so long, for example 90s; the task goes on (default as long as it takes)")
 	flags.BoolVar(&o.raw, "raw", false, "print the output as it is, whether JSON or not")
 	flags.BoolVar(&o.verbose, "verbose", false, "print every news of the task on stderr")
-	flags.IntVar(&o.idleTime, "check-idle-time", int(defaultIdleTime.Seconds()), "`SECONDS` an agent's connection may be idle to count as alive; 0: do not look for the agent")
+	flags.IntVar(&o.idleTime, "check-idle-time", int(defaultIdleTime.Seconds()), "how long an agent's connection may be idle to count as alive; 0: do not look for the agent")
+	nameValue(flags, "data", "JSON")
+	nameValue(flags, "agent", "AGENT")
+	nameValue(flags, "check-idle-time", "SECONDS")
+	completeFlag(command, "agent", env.completeAgents)
 	return command
 }
 

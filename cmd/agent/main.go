@@ -54,6 +54,7 @@ func run(argv []string, env *environment) int {
 	command.SetIn(env.stdin)
 	command.SetOut(env.stdout)
 	command.SetErr(env.stderr)
+	completeBash(command, args)
 	called, err := command.ExecuteContextC(context.Background())
 	if isAgent(called) && !isTerminal(env.stderr) {
 		return exitCode(err, &journalWriter{env.logger()})
@@ -96,6 +97,7 @@ func standalone(command *cobra.Command) *cobra.Command {
 	command.SetVersionTemplate("{{.Version}}\n")
 	command.SilenceErrors, command.SilenceUsage = true, true
 	command.SetFlagErrorFunc(flagError) // also of its subcommands
+	withoutFiles(command)
 	return command
 }
 

@@ -177,8 +177,11 @@ func TestFlags(t *testing.T) {
 		must(t, command.ParseFlags(c.argv))
 		flags := agentFlags{}
 		for name, values := range map[string]*[]string{"agentid": &flags.agentIDs, "actionsdir": &flags.actionsDirs, "eventsdir": &flags.eventsDirs} {
-			*values, err = command.Flags().GetStringArray(name)
-			must(t, err)
+			flag, ok := command.Flags().Lookup(name).Value.(list)
+			if !ok {
+				t.Fatalf("--%s cannot be repeated", name)
+			}
+			*values = flag.GetSlice()
 		}
 		s, err := readSettings(flags, lookup(nil))
 		if err != nil || s.agent != c.id || !slices.Equal(s.actionDirs, c.actions) || !slices.Equal(s.eventDirs, c.events) {

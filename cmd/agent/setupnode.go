@@ -67,6 +67,7 @@ func joinRequestCommand(env *environment) *cobra.Command {
 			return json.NewEncoder(env.stdout).Encode(request)
 		},
 	}
-	command.Flags().StringVar(&endpoint, "endpoint", "", "where other nodes reach this one's WireGuard, HOST:PORT, if they can")
+	command.Flags().StringVar(&endpoint, "endpoint", "", "where other nodes reach this one's WireGuard, if they can")
+	nameValue(command.Flags(), "endpoint", "HOST:PORT")
 	return command
 }

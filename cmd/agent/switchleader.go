@@ -42,7 +42,9 @@ While the leader is alive, run promote-node on it instead.`,
 	}
 	flags := command.Flags()
 	flags.IntVar(&order.Leader, "node", 0, "node id of the new leader")
-	flags.StringVar(&order.Endpoint, "endpoint", "", "where the others reach the new leader's WireGuard, HOST:PORT")
+	nameValue(flags, "node", "N")
+	flags.StringVar(&order.Endpoint, "endpoint", "", "where the others reach the new leader's WireGuard")
+	nameValue(flags, "endpoint", "HOST:PORT")
 	flags.DurationVar(&order.Wait, "wait", 10*time.Second, "how long to wait for the other nodes")
 	flags.BoolVar(&order.Force, "force", false, "lead although the present leader answers")
 	return command

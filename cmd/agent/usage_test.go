@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -137,33 +136,6 @@ func TestNames(t *testing.T) {
 		if got := call(t.TempDir(), "", argv...); got.code == 0 || got.stderr == "" {
 			t.Errorf("%v: %+v", argv, got)
 		}
-	}
-}
-
-func TestCompletionScripts(t *testing.T) {
-	t.Parallel()
-	for _, program := range []string{"agent", "api-cli"} {
-		for _, shell := range []string{"bash", "zsh", "fish"} {
-			got := call(t.TempDir(), "", program, "completion", shell)
-			if got.code != 0 || len(got.stdout) < 1000 || !strings.Contains(got.stdout, program) {
-				t.Errorf("%s completion %s: exit code %d, %d bytes\n%s", program, shell, got.code, len(got.stdout), got.stderr)
-			}
-			checkSyntax(t, shell, got.stdout)
-		}
-	}
-}
-
-// checkSyntax lets the shell read its script, where there is one.
-func checkSyntax(t *testing.T, shell, script string) {
-	t.Helper()
-	path, err := exec.LookPath(shell)
-	if err != nil {
-		return
-	}
-	cmd := exec.CommandContext(t.Context(), path, "-n")
-	cmd.Stdin = strings.NewReader(script)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%s -n: %v\n%s", shell, err, out)
 	}
 }
 
