@@ -10,7 +10,7 @@ var errEffort = errors.New("checking the document against the schema takes too l
 // the schema of a tree, are tried again at each level of the document: with two
 // of them, 40 levels, in 200 bytes, would take hours.
 const (
-	baseEffort    = 200_000_000
+	baseEffort    = 50_000_000
 	effortPerByte = 2000
 	// maxNesting bounds the depth of rules within rules. A document may be 10,000
 	// levels deep, which is the limit of encoding/json.

@@ -55,7 +55,7 @@ func TestHostileSchemas(t *testing.T) { //nolint:paralleltest // the memory of o
 		{"deep lists", `{"enum":[` + deep("[", "", "]", 5000) + `]}`, refused},
 		{"deep, but not too deep", deep(`{"not":`, "{}", "}", maxDepth-1), accepted},
 		{"many parts", `{"properties":{` + list(50000, `"p%d":{"type":"string"}`) + `}}`, refused},
-		{"many parts, but not too many", `{"properties":{` + list(10000, `"p%d":{"type":"string"}`) + `}}`, accepted},
+		{"many parts, but not too many", `{"properties":{` + list(5000, `"p%d":{"type":"string"}`) + `}}`, accepted},
 		{"many ids", `{"properties":{` + list(20000, `"p%d":{"$id":"http://a/%d"}`) + `}}`, refused},
 		{
 			"many references to odd places",
@@ -99,14 +99,14 @@ func TestHostileDocuments(t *testing.T) { //nolint:paralleltest // the memory of
 		{
 			"values that are compared at each level",
 			`{"not":{"const":1},"items":{"$ref":"#"},"uniqueItems":true}`,
-			deep("[", `"`+strings.Repeat("x", 1<<16)+`"`, "]", 9000), "takes too long",
+			deep("[", `"`+strings.Repeat("x", 1<<17)+`"`, "]", 3000), "takes too long",
 		},
 		{"violations", `{"items":{"type":"string"}}`, "[" + strings.Repeat("1,", 1<<17) + "1]", "violations"},
 		{
 			"violations with a long path", `{"additionalProperties":{"items":{"type":"string"}}}`,
 			`{"` + strings.Repeat("n", 4<<20) + `":[` + strings.Repeat("1,", 1<<17) + `1]}`, "violations",
 		},
-		{"violations with long texts", `{"items":{"enum":[` + list(20000, `"%d"`) + `]}}`, "[" + strings.Repeat("1,", 1<<17) + "1]", "violations"},
+		{"violations with long texts", `{"items":{"enum":[` + list(5000, `"%d"`) + `]}}`, "[" + strings.Repeat("1,", 1<<17) + "1]", "violations"},
 		{
 			"violations that are tried", `{"items":{"anyOf":[{"type":"string"},{"type":"integer"}]}}`,
 			"[" + strings.Repeat("1,", 1<<17) + "1]", "",
@@ -116,7 +116,7 @@ func TestHostileDocuments(t *testing.T) { //nolint:paralleltest // the memory of
 		{"a large number", `{"multipleOf":5,"minimum":1}`, "1e1000000000", ""},
 		{"a large pattern on a long text", `{"pattern":"^` + strings.Repeat("(?:x?y?){900}", 15) + `$"}`, `"` + strings.Repeat("x", 1<<20) + `"`, "takes too long"},
 		{"a pattern that others backtrack in", `{"pattern":"^(a+)+$"}`, `"` + strings.Repeat("a", 1<<20) + `!"`, "violations"},
-		{"regular expressions", `{"items":{"format":"regex"}}`, `[` + list(100000, `"(?:a{100}){10}(?:b{100}){10}%d"`) + `]`, ""},
+		{"regular expressions", `{"items":{"format":"regex"}}`, `[` + list(20000, `"(?:a{100}){10}(?:b{100}){10}%d"`) + `]`, ""},
 		{"addresses", `{"format":"email"}`, `"` + strings.Repeat("(", 4<<20) + `"`, "violations"},
 		{"many addresses", `{"format":"email"}`, `"` + strings.Repeat("a@[", 1<<20) + `"`, "violations"},
 		{"templates", `{"format":"uri-template"}`, `"` + strings.Repeat("{", 4<<20) + `"`, "violations"},
@@ -144,7 +144,7 @@ func TestHostileDocuments(t *testing.T) { //nolint:paralleltest // the memory of
 // overflow the stack, which nothing catches.
 func TestDeepRules(t *testing.T) {
 	t.Parallel()
-	const links = 2000
+	const links = 500
 	var definitions strings.Builder
 	for i := range links {
 		fmt.Fprintf(&definitions, `"d%d":{"not":{"not":{"allOf":[{"$ref":"#/definitions/d%d"}]}}},`, i, i+1)
