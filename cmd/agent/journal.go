@@ -15,10 +15,14 @@ import (
 type journalFormatter struct{}
 
 // Format implements [logrus.Formatter]. An entry of several lines, such as a
-// stack, has the prefix on each.
+// stack, has the prefix on each. What only looks like a prefix, such as a part of
+// a name that others gave, is kept away from where prefixes are.
 func (journalFormatter) Format(entry *logrus.Entry) ([]byte, error) {
 	var out bytes.Buffer
 	for line := range strings.Lines(entry.Message) {
+		if strings.HasPrefix(line, "<") {
+			line = " " + line
+		}
 		fmt.Fprintf(&out, "<%d>%s%s\n", syslogLevel(entry.Level), strings.TrimRight(line, "\n"), fields(entry))
 	}
 	return out.Bytes(), nil

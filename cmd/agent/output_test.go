@@ -29,6 +29,7 @@ func TestJournalPrefixes(t *testing.T) {
 		{"debug", logrus.DebugLevel, "x", nil, "<7>x\n"},
 		{"trace", logrus.TraceLevel, "x", nil, "<7>x\n"},
 		{"several lines", logrus.ErrorLevel, "stack:\n\n\tmain\n", nil, "<3>stack:\n<3>\n<3>\tmain\n"},
+		{"what looks like a prefix", logrus.ErrorLevel, "<0>one\n<6>two", nil, "<3> <0>one\n<3> <6>two\n"},
 		{"fields in order", logrus.InfoLevel, "x", logrus.Fields{"task": 1, "action": "a b"}, "<6>x action=a b task=1\n"},
 		{"several lines with fields", logrus.InfoLevel, "x\ny", logrus.Fields{"n": 1}, "<6>x n=1\n<6>y n=1\n"},
 		// Who gives an event its name must not write lines of the log.
