@@ -82,7 +82,7 @@ func TestACL(t *testing.T) {
 	n.do("last", "list-actions")
 	p.drain()
 	n.stopped()
-	n.wantNothingInProgress()
+	n.wantNothingLeft()
 	n.wantNoDenials()
 }
 

@@ -84,6 +84,8 @@ func newNodeOf(t *testing.T, id string, lines ...string) *node {
 	for _, folder := range []string{"actions", "events", "state"} {
 		must(t, os.Mkdir(filepath.Join(n.dir, folder), 0o755))
 	}
+	// Some steps outlive their agents, by what the test does to these.
+	t.Cleanup(func() { killAll(t, processes(t, within(n.dir))) })
 	return n
 }
 

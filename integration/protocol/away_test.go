@@ -63,7 +63,7 @@ func TestRedisBrieflyAway(t *testing.T) {
 			n.want("1", "output", "result\n")
 			n.wantEightHours("exit_code")
 			p.drain()
-			n.wantNothingInProgress()
+			n.wantNothingLeft()
 		})
 	}
 }
@@ -100,7 +100,7 @@ func TestReplyLost(t *testing.T) {
 				t.Errorf("the tasks that ran are %q", ran)
 			}
 			p.drain()
-			n.wantNothingInProgress()
+			n.wantNothingLeft()
 		})
 	}
 }

@@ -81,7 +81,7 @@ func TestEmptyEnvironment(t *testing.T) {
 				t.Errorf("it has %q", got)
 			}
 			p.drain()
-			n.wantNothingInProgress()
+			n.wantNothingLeft()
 		})
 	}
 }

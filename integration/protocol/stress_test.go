@@ -57,7 +57,7 @@ func stress(t *testing.T, begin func(*lane) life) {
 // env is the environment of the lane's agents, and with it of their steps.
 func (l *lane) env() map[string]string {
 	name, value, _ := strings.Cut(l.mark, "=")
-	return map[string]string{name: value, "GATE": l.flood.gate, "MAX_CONCURRENCY": "4", "AGENT_POLLING_INTERVAL": "1s"}
+	return map[string]string{name: value, "GATE": l.flood.gate.path, "MAX_CONCURRENCY": "4", "AGENT_POLLING_INTERVAL": "1s"}
 }
 
 // processLife is an agent as a process.

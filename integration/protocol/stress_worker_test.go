@@ -71,7 +71,11 @@ func newWorkerLife(l *lane) *workerLife {
 	var ctx context.Context
 	ctx, life.cancel = context.WithCancel(context.WithoutCancel(l.t.Context()))
 	go life.run(ctx, redisq.NewPresence(options).Run, events.Run)
-	l.t.Cleanup(func() { life.cancel(); <-life.ended })
+	l.t.Cleanup(func() {
+		life.cancel()
+		killAll(l.t, l.leftBehind()) // or it would wait for them
+		<-life.ended
+	})
 	return life
 }
 

@@ -40,7 +40,7 @@ func (p *process) wantKilled() time.Duration {
 // Rule (section 6): "SIGTERM: within one second the process has died by that very signal (so that a supervisor sees it)"
 func TestTermBusy(t *testing.T) {
 	t.Parallel()
-	const stubborn = "trap '' TERM; " + ready + "until test -e ../over; do sleep 0.1; done"
+	const stubborn = "trap '' TERM; " + ready + "while true; do sleep 0.1; done"
 	for name, c := range map[string]struct {
 		script    string
 		tasks     int
@@ -48,7 +48,7 @@ func TestTermBusy(t *testing.T) {
 	}{
 		"a step that obeys":     {ready + "exec sleep 60", 1, nil},
 		"a step that does not":  {stubborn, 1, nil},
-		"a step that cleans up": {"trap 'exit 0' TERM; " + ready + "until test -e ../over; do sleep 0.1; done", 1, nil},
+		"a step that cleans up": {"trap 'exit 0' TERM; " + ready + "while true; do sleep 0.1; done", 1, nil},
 		"many steps":            {ready + "exec sleep 60", 20, nil},
 		"a step and a hung Redis": {ready + "exec sleep 60", 1, func(n *node, _ *process) {
 			n.redis.Pause(n.t)
@@ -63,7 +63,6 @@ func TestTermBusy(t *testing.T) {
 			t.Parallel()
 			bestOf(t, time.Second, func() time.Duration {
 				n := newNode(t)
-				t.Cleanup(func() { n.file("over", 0o644, "") })
 				n.step("wait/10", c.script)
 				p := n.start(nil)
 				for i := range c.tasks {
@@ -151,11 +150,10 @@ func wantKilled(t *testing.T, cmd *exec.Cmd) time.Duration {
 func TestTermReachesSteps(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	const child = `sh -c 'trap "echo child >>../got; exit" TERM; touch ../$0; until test -e ../over; do sleep 0.02; done' `
+	const child = `sh -c 'trap "echo child >>../got; exit" TERM; touch ../$0; while true; do sleep 0.02; done' `
 	const parent = "trap 'echo step >>../got; exit 1' TERM; "
 	n.step("wait/10", parent+child+"task &\nwait")
 	n.file("events/wait/10", 0o755, "#!/bin/sh\n"+parent+child+"event &\nwait\n")
-	t.Cleanup(func() { n.file("over", 0o644, "") })
 	p := n.start(nil)
 	n.push(map[string]any{"id": "1", "action": "wait"})
 	n.announced("cluster/event/wait")
@@ -175,8 +173,7 @@ func TestTermOfHandlers(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	n.file("events/obeys/10", 0o755, "#!/bin/sh\ntouch ../obeys; exec sleep 60\n")
-	n.file("events/cleans-up/10", 0o755, "#!/bin/sh\ntrap 'exit 0' TERM; touch ../cleans-up; until test -e ../over; do sleep 0.02; done\n")
-	t.Cleanup(func() { n.file("over", 0o644, "") })
+	n.file("events/cleans-up/10", 0o755, "#!/bin/sh\ntrap 'exit 0' TERM; touch ../cleans-up; while true; do sleep 0.02; done\n")
 	p := n.start(nil)
 	n.announced("cluster/event/obeys", "cluster/event/cleans-up")
 	n.exists("obeys")
@@ -206,7 +203,7 @@ func TestTermSettles(t *testing.T) {
 	}
 	n.want("1", "exit_code", "14")
 	n.want("1", "output", "bye\n")
-	n.wantNothingInProgress()
+	n.wantNothingLeft()
 }
 
 // TestTermSettlesLater: a step that does not heed TERM outlives its agent, and
@@ -236,7 +233,7 @@ func TestTermSettlesLater(t *testing.T) {
 			n.want("1", "exit_code", "12")
 			waiting()
 			n.want("2", "exit_code", "0")
-			n.wantNothingInProgress()
+			n.wantNothingLeft()
 		})
 	}
 }

@@ -4,12 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -31,7 +28,7 @@ func floodKinds() []kind {
 		{"short", "echo $AGENT_TASK_ID", []string{"0", "12", "14"}},
 		{"family", "sleep 0.05 & sleep 0.02; wait", []string{"0", "12", "14"}},
 		{"steady", "n=0; while [ $n -lt 100 ]; do n=$((n+1)); echo set-progress $n >&$AGENT_COMFD; done", []string{"0", "12", "14"}},
-		// In calm times nothing holds it; else nothing but TERM ends it.
+		// While the gate is closed, nothing but TERM ends it.
 		{"held", ": <$GATE", []string{"0", "12", "14"}},
 	}
 }
@@ -40,8 +37,7 @@ func floodKinds() []kind {
 type flood struct {
 	n    *node
 	rand *rand.Rand
-	gate string
-	calm *os.File // open: nothing is held at the gate
+	gate *gate
 
 	mu     sync.Mutex
 	paused bool
@@ -51,35 +47,14 @@ type flood struct {
 
 func newFlood(n *node, seed uint64) *flood {
 	n.t.Helper()
-	f := &flood{n: n, rand: rand.New(rand.NewPCG(seed, 0)), gate: filepath.Join(n.dir, "gate"), pushed: map[string]kind{}}
+	f := &flood{n: n, rand: rand.New(rand.NewPCG(seed, 0)), gate: n.gate(), pushed: map[string]kind{}}
 	for _, k := range floodKinds() {
 		if k.script != "" {
 			n.step(k.action+"/10", k.script)
 		}
 	}
 	n.file("events/news/10", 0o755, "#!/bin/sh\ncat >/dev/null\n")
-	must(n.t, syscall.Mkfifo(f.gate, 0o600))
-	n.t.Cleanup(f.hold)
 	return f
-}
-
-// release lets tasks pass the gate until hold is called.
-func (f *flood) release() {
-	f.n.t.Helper()
-	if f.calm != nil {
-		return
-	}
-	gate, err := os.OpenFile(f.gate, os.O_RDWR, 0)
-	must(f.n.t, err)
-	f.calm = gate
-}
-
-func (f *flood) hold() {
-	f.n.t.Helper()
-	if f.calm != nil {
-		must(f.n.t, f.calm.Close())
-		f.calm = nil
-	}
 }
 
 // pause stops the pushing, or lets it go on.
@@ -89,13 +64,10 @@ func (f *flood) pause(paused bool) {
 	f.paused = paused
 }
 
-// run pushes until ctx ends.
+// run pushes until ctx ends; what it has begun to push then, it pushes.
 func (f *flood) run(ctx context.Context) {
-	for rest(ctx, 5*time.Millisecond) {
-		if err := f.push(ctx); err != nil && ctx.Err() == nil {
-			f.failed = err
-			return
-		}
+	for f.failed == nil && rest(ctx, 5*time.Millisecond) {
+		f.failed = f.push(context.WithoutCancel(ctx))
 	}
 }
 
@@ -178,20 +150,35 @@ func (f *finals) add(id, payload string) {
 	f.last[id] = news.Status
 }
 
-func (f *finals) count() int {
+// missing are the tasks that have none yet.
+func (f *finals) missing(pushed map[string]kind) []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.times)
+	var ids []string
+	for id := range pushed {
+		if f.times[id] == 0 {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // wantAll wants each task that was pushed to have one result, that fits its kind.
 func (f *flood) wantAll(t *testing.T, counted *finals) {
 	t.Helper()
-	until(t, "all final statuses have come", func() bool { return counted.count() >= len(f.pushed) })
+	// News are on their way for a moment after the tasks are done.
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for len(counted.missing(f.pushed)) > 0 && rest(ctx, 5*time.Millisecond) {
+	}
 	counted.mu.Lock()
 	defer counted.mu.Unlock()
 	codes := map[string]int{}
 	for id, k := range f.pushed {
+		if !f.n.has(id) {
+			t.Errorf("task %s (%s) has no result", id, k.action)
+			continue
+		}
 		code := f.n.get(id, "exit_code")
 		codes[k.action+" "+code]++
 		if !slices.Contains(k.codes, code) {

@@ -49,10 +49,18 @@ func newLane(t *testing.T, server *redistest.Server, id string, seed uint64, beg
 	t.Helper()
 	n := &node{t: t, id: id, redis: server, dir: t.TempDir(), terse: true}
 	n.file("state/environment", 0o644, "A=1\n")
-	return &lane{
+	l := &lane{
 		t: t, n: n, flood: newFlood(n, seed), rand: rand.New(rand.NewPCG(seed, 1)),
 		mark: "LANE=" + n.dir, begin: begin,
 	}
+	t.Cleanup(func() { killAll(t, l.leftBehind()) })
+	return l
+}
+
+// leftBehind are the processes of the lane.
+func (l *lane) leftBehind() []int {
+	l.t.Helper()
+	return processes(l.t, marked(l.mark))
 }
 
 // run makes the rounds, then a last one in which all that is left is done.
@@ -69,7 +77,7 @@ func (l *lane) run(rounds int) {
 	calm()
 	pushing.Wait()
 	must(l.t, l.flood.failed)
-	l.flood.release()
+	l.flood.gate.open()
 	last := l.begin(l)
 	last.ready()
 	until(l.t, "all tasks are done", l.flood.empty)
@@ -85,9 +93,9 @@ func (l *lane) round() {
 	how := agent.endings()[l.rand.IntN(len(agent.endings()))]
 	// What waits at the gate while the agent is stopped is ended by TERM alone.
 	if how == stopped || how == both {
-		l.flood.hold()
+		l.flood.gate.close()
 	} else {
-		l.flood.release()
+		l.flood.gate.open()
 	}
 	if how == drained || how == both {
 		agent.ready()
@@ -97,7 +105,7 @@ func (l *lane) round() {
 	l.end(agent, how, moment/8)
 	agent.wantEnd(how)
 	l.flood.pause(false)
-	until(l.t, "no step is left behind", func() bool { return len(leftBehind(l.t, l.mark)) == 0 })
+	until(l.t, "no step is left behind", func() bool { return len(l.leftBehind()) == 0 })
 }
 
 // end tells the agent to end; between two signals it has a moment.

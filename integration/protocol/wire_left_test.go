@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,38 +11,54 @@ import (
 	"testing"
 )
 
-// leftBehind are the processes whose environment has a line, by which a test
-// marks its agents and what they start.
-func leftBehind(t *testing.T, mark string) []string {
+// processes are those, by their folders in /proc, that is finds.
+func processes(t *testing.T, is func(folder string) bool) []int {
 	t.Helper()
-	environments, err := filepath.Glob("/proc/[0-9]*/environ")
+	folders, err := filepath.Glob("/proc/[0-9]*")
 	must(t, err)
-	var found []string
-	for _, path := range environments {
-		// Of others' processes, and of those that have just ended, it cannot be read.
-		content, err := os.ReadFile(path)
-		if err == nil && bytes.Contains(append([]byte{0}, content...), []byte("\x00"+mark+"\x00")) {
-			found = append(found, commandOf(filepath.Dir(path)))
+	var found []int
+	for _, folder := range folders {
+		if is(folder) {
+			pid, err := strconv.Atoi(filepath.Base(folder))
+			must(t, err)
+			found = append(found, pid)
 		}
 	}
 	return found
 }
 
-func commandOf(folder string) string {
-	line, err := os.ReadFile(filepath.Join(folder, "cmdline"))
-	if err != nil {
-		return folder
+// marked finds processes that have a line in their environment. Of others'
+// processes, and of those that have just ended, it cannot be read.
+func marked(line string) func(folder string) bool {
+	return func(folder string) bool {
+		content, err := os.ReadFile(filepath.Join(folder, "environ"))
+		return err == nil && bytes.Contains(append([]byte{0}, content...), []byte("\x00"+line+"\x00"))
 	}
-	return filepath.Base(folder) + " " + strings.ReplaceAll(string(line), "\x00", " ")
+}
+
+// within finds processes that work in a folder.
+func within(dir string) func(folder string) bool {
+	return func(folder string) bool {
+		cwd, err := os.Readlink(filepath.Join(folder, "cwd"))
+		return err == nil && strings.HasPrefix(cwd+"/", dir+"/")
+	}
+}
+
+// killAll ends processes that may have ended already.
+func killAll(t *testing.T, pids []int) {
+	t.Helper()
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			t.Errorf("kill process %d: %v", pid, err)
+		}
+	}
 }
 
 // killLeftBehind ends the process whose number a step has written to a file: it
 // has outlived its agent.
 func (n *node) killLeftBehind(file string) {
 	n.t.Helper()
-	content, err := os.ReadFile(filepath.Join(n.dir, file))
-	must(n.t, err)
-	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	pid, err := strconv.Atoi(strings.TrimSpace(n.read(file)))
 	must(n.t, err)
 	must(n.t, syscall.Kill(pid, syscall.SIGKILL))
 }

@@ -36,3 +36,13 @@ func (n *node) wantNothingInProgress() {
 		n.t.Errorf("%d tasks are left in progress", left)
 	}
 }
+
+// wantNothingLeft wants no task to wait, either: one that has its result must
+// not be run again.
+func (n *node) wantNothingLeft() {
+	n.t.Helper()
+	n.wantNothingInProgress()
+	if left := n.redis.Admin().LLen(n.t.Context(), n.id+"/tasks").Val(); left != 0 {
+		n.t.Errorf("%d tasks wait", left)
+	}
+}
