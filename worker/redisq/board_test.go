@@ -234,6 +234,7 @@ func TestOutOfMemory(t *testing.T) {
 	if n := server.Admin().LLen(t.Context(), "module/m1/tasks/in-progress").Val(); n != 0 {
 		t.Fatal("the task is still in progress")
 	}
+	eventually(t, "the log says that all is well", func() bool { return len(lines(hook)) > 1 })
 	wantOutage(t, lines(hook), "OOM")
 }
 

@@ -56,18 +56,21 @@ func (t *Tasks) fetchMore(ctx context.Context, client *redis.Client, room int) e
 	queue, inProgress := queueKey(t.opt.Agent), inProgressKey(t.opt.Agent)
 	ctx = context.WithoutCancel(ctx)
 	pipe := client.Pipeline()
-	replies := []*redis.StringCmd{pipe.BLMove(ctx, queue, inProgress, "RIGHT", "LEFT", t.opt.PollingInterval)}
+	replies := []*redis.Cmd{pipe.Do(ctx, "blmove", queue, inProgress, "right", "left", fractions(t.opt.PollingInterval))}
 	for len(replies) < min(room, t.expected()) {
-		replies = append(replies, pipe.LMove(ctx, queue, inProgress, "RIGHT", "LEFT"))
+		replies = append(replies, pipe.Do(ctx, "lmove", queue, inProgress, "right", "left"))
 	}
 	_, err := pipe.Exec(ctx)
+	if refusal := replies[0].Err(); isRefusal(refusal) && !errors.Is(refusal, redis.Nil) {
+		err = refusal // which comes before the end of the connection
+	}
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return err // what was taken all the same is found in progress
 	}
 	var payloads []string
 	for _, reply := range replies {
-		if reply.Err() == nil {
-			payloads = append(payloads, reply.Val())
+		if payload, ok := reply.Val().(string); ok {
+			payloads = append(payloads, payload)
 		}
 	}
 	t.mu.Lock()

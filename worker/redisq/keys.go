@@ -1,6 +1,9 @@
 package redisq
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // resultTTL is how long outcomes can be read.
 const resultTTL = 8 * time.Hour
@@ -31,6 +34,11 @@ func ttl(d time.Duration) (unit string, n int64) {
 		return "ex", int64(d / time.Second)
 	}
 	return "px", d.Milliseconds()
+}
+
+// fractions are seconds as blocking commands take them.
+func fractions(d time.Duration) string {
+	return strconv.FormatFloat(d.Seconds(), 'f', -1, 64)
 }
 
 // wholeSeconds is a time to live as EXPIRE takes it; none would delete the key.

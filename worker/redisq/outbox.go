@@ -60,6 +60,9 @@ func (o *outbox) end() {
 
 // deliver hands in a write and waits until Redis has taken it or ctx ends.
 func (o *outbox) deliver(ctx context.Context, w *write) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("not sent: %w", context.Cause(ctx))
+	}
 	w.done = make(chan error, 1)
 	o.add(w)
 	select {

@@ -54,5 +54,5 @@ func (p *Presence) Reconnect() { p.link.drop(nil) }
 func (p *Presence) wait(ctx context.Context) error {
 	client := p.link.get()
 	defer context.AfterFunc(ctx, func() { p.link.drop(client) })()
-	return client.BRPop(context.WithoutCancel(ctx), p.interval, presenceKey(p.agent)).Err()
+	return client.Do(context.WithoutCancel(ctx), "brpop", presenceKey(p.agent), fractions(p.interval)).Err()
 }
