@@ -23,7 +23,7 @@ const waiting = ready + "while true; do sleep 0.01; done"
 func TestCancelReachesTheGroup(t *testing.T) {
 	t.Parallel()
 	n, c := started(t)
-	n.step("a/10", "sh -c 'trap \"echo child; exit\" TERM; "+ready+"while true; do sleep 0.01; done' & trap 'echo step' TERM; wait; wait; echo end; exit 4")
+	n.step("a/10", "trap 'echo step' TERM; sh -c 'trap \"echo child; exit\" TERM; "+ready+"while true; do sleep 0.01; done' & wait; wait; echo end; exit 4")
 	n.step("a/20", "echo never")
 	task := c.begin(map[string]any{"id": "1", "action": "a"}).until(`"progress":5`)
 	c.cancel("1").goesWell("").errs("").tells("pending 0, running 0, completed 100")

@@ -152,7 +152,7 @@ func TestNoSecretsInTheLog(t *testing.T) {
 	}
 	for _, payload := range []string{
 		`{"password":"hush-payload"`, `{"id":1,"action":"show","data":{"password":"hush-payload"}}`,
-		`{"id":"x","data":{"password":"hush-payload"}}`, `"hush-payload"`, `hush-payload`,
+		`{"action":"x","data":{"password":"hush-payload"}}`, `"hush-payload"`, `hush-payload`,
 	} {
 		n.redis.Do(t, "lpush", agentID+"/tasks", payload)
 	}

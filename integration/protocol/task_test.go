@@ -3,6 +3,7 @@ package protocol
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 	"testing"
 
 	"cluster-agent/worker/redisq/redistest"
@@ -88,7 +89,6 @@ func TestDecodingErrors(t *testing.T) {
 		`{"id":"1","action":{"a":"b"}}`:       "json: cannot unmarshal object into Go struct field ",
 		"null":                                "the task has no ",
 		"{}":                                  "the task has no ",
-		`{"id":"1"}`:                          "the task has no action",
 		`{"action":"list-actions"}`:           "the task has no id",
 	} {
 		if reason == "" {
@@ -209,4 +209,21 @@ func TestResultKeys(t *testing.T) {
 			t.Errorf("%s is not set in the transaction", part)
 		}
 	}
+}
+
+// TestNoAction: a task that names no action has an id by which it is answered.
+//
+// Rule (section 3): "An action without any step ends at once: output empty, error
+// `Action A is not defined\n`, exit code 8, status `aborted`."
+func TestNoAction(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	n.start(nil)
+	finished := n.watch("1")
+	n.redis.Do(t, "lpush", agentID+"/tasks", `{"id":"1","data":{}}`)
+	if final := finished(); !strings.Contains(final, "aborted") {
+		t.Errorf("final status is %s", final)
+	}
+	n.want("1", "exit_code", "8")
+	n.want("1", "error", "Action  is not defined\n")
 }

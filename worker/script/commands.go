@@ -68,11 +68,10 @@ func (c *channel) obey(line []byte) {
 //
 // Spaces at the end do not count: echo "set-progress $n " is easily written.
 func obey(line string, call steering) error {
-	line = strings.TrimRight(line, " ")
 	if line == "" {
 		return nil
 	}
-	reader := csv.NewReader(strings.NewReader(line))
+	reader := csv.NewReader(strings.NewReader(strings.TrimRight(line, " ")))
 	reader.Comma = ' '
 	fields, err := reader.Read()
 	if err != nil {
