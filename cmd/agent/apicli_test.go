@@ -24,7 +24,7 @@ const module = "module/t1"
 // cleanUp is a step that says on the progress channel when it can be told to
 // end, and then cleans up.
 const cleanUp = `trap 'echo cleaned up >&2; exit 3' TERM
-sleep 60 &
+sleep 60 >/dev/null 2>&1 3>&- &
 echo set-progress 50 >&3
 wait`
 
