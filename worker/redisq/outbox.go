@@ -24,6 +24,8 @@ type outbox struct {
 	movedAt time.Time     // when that was
 
 	wake   chan struct{} // something was handed in
+	soon   *time.Timer   // wakes for news that nothing else has taken along
+	timed  bool          // soon is running
 	close  context.CancelFunc
 	closed <-chan struct{}
 	sender sync.WaitGroup
@@ -32,6 +34,9 @@ type outbox struct {
 const (
 	// maxNews bounds the memory of reports that Redis is slow to take.
 	maxNews = 1024
+	// newsDelay is how long a report waits for something to travel with. One that
+	// is followed by its task's result at once costs no round trip of its own.
+	newsDelay = time.Millisecond
 	// stallTime is how long a step that reports progress is held up by a Redis
 	// that does not answer; then old reports give way to new ones.
 	stallTime = time.Second
@@ -45,6 +50,8 @@ func newOutbox(link *link, health *health, interval time.Duration) *outbox {
 		link: link, health: health, interval: interval, patience: contextBeats * interval,
 		moved: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
+	o.soon = time.AfterFunc(time.Hour, o.wakeUp)
+	o.soon.Stop()
 	life, end := context.WithCancel(context.Background())
 	o.close, o.closed = end, life.Done()
 	o.sender.Go(func() { o.send(life) })
@@ -56,6 +63,7 @@ func (o *outbox) end() {
 	o.close()
 	o.link.drop(nil) // go-redis does not interrupt what waits for a reply
 	o.sender.Wait()
+	o.soon.Stop()
 }
 
 // deliver hands in a write and waits until Redis has taken it or ctx ends.
@@ -138,10 +146,21 @@ func (o *outbox) add(w *write) {
 		o.movedAt = w.since
 	}
 	o.waiting = append(o.waiting, w)
-	if w.news {
-		o.news++
+	if !w.news {
+		o.mu.Unlock()
+		o.wakeUp()
+		return
+	}
+	o.news++
+	if !o.timed {
+		o.timed = true
+		o.soon.Reset(newsDelay)
 	}
 	o.mu.Unlock()
+}
+
+// wakeUp has the sender look at what waits.
+func (o *outbox) wakeUp() {
 	select {
 	case o.wake <- struct{}{}:
 	default:

@@ -41,6 +41,10 @@ func (o *outbox) send(ctx context.Context) {
 func (o *outbox) take(batch []*write, now time.Time) (_ []*write, wait time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.timed {
+		o.soon.Stop()
+		o.timed = false
+	}
 	wait = longWait
 	kept := o.waiting[:0]
 	for _, w := range o.waiting {
