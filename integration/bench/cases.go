@@ -3,11 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"os/exec"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -17,7 +13,8 @@ import (
 func (s *stage) cases() []measurement {
 	rows := []measurement{
 		{"Redis: PING round trip", s.ping},
-		{"limit: os/exec alone with pipes, 8 at once", s.execLimit},
+		{"limit: os/exec alone, stdout a pipe, 8 at once", s.execLimit(false)},
+		{"limit: os/exec alone, a step's pipes, 8 at once", s.execLimit(true)},
 		{"other: asynq, in-process handler, 32 at once", s.asynq},
 	}
 	for _, outstanding := range []int{1, 8, 32} {
@@ -83,38 +80,4 @@ func (s *stage) ping(ctx context.Context, period time.Duration) (result, error) 
 		rate: float64(len(latencies)) / (period / 2).Seconds(),
 		p50:  latencies[len(latencies)/2], p99: latencies[len(latencies)*99/100],
 	}, nil
-}
-
-// execLimit starts the no-op with pipes, as an agent without any protocol could.
-func (s *stage) execLimit(ctx context.Context, period time.Duration) (result, error) {
-	var started atomic.Int64
-	var group sync.WaitGroup
-	errs := make([]error, 8)
-	end := time.Now().Add(period)
-	for i := range errs {
-		group.Go(func() {
-			for time.Now().Before(end) && errs[i] == nil {
-				cmd := exec.CommandContext(ctx, s.dir+"/actions/noop/"+stepName)
-				out, err := cmd.StdoutPipe()
-				if err == nil {
-					err = cmd.Start()
-				}
-				if err == nil {
-					_, err = io.Copy(io.Discard, out)
-				}
-				if err == nil {
-					err = cmd.Wait()
-				}
-				errs[i] = err
-				started.Add(1)
-			}
-		})
-	}
-	group.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return result{}, err
-		}
-	}
-	return result{rate: float64(started.Load()) / period.Seconds()}, nil
 }
