@@ -3,6 +3,7 @@ package protocol
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"cluster-agent/worker/redisq/redistest"
@@ -66,6 +67,29 @@ func TestRedisBrieflyAway(t *testing.T) {
 			n.wantNothingLeft()
 		})
 	}
+}
+
+// TestDrainWithoutRedis: an agent that is to end waits until the result is stored.
+//
+// Rule (section 2): "a Redis that is briefly away must not lose a result."
+func TestDrainWithoutRedis(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	gate := n.gate()
+	n.step("wait/10", "touch ../begun; "+gate.wait()+"; echo result")
+	p := n.start(nil)
+	n.push(map[string]any{"id": "1", "action": "wait"})
+	n.exists("begun")
+	p.signal(syscall.SIGUSR1)
+	n.redis.Stop(t)
+	gate.open()
+	p.says(`action "wait" status is "completed" (0)`)
+	n.redis.Restart(t)
+	if _, signal, code := p.end(); signal != 0 || code != 0 {
+		t.Errorf("signal %d, code %d", signal, code)
+	}
+	n.want("1", "output", "result\n")
+	n.wantNothingLeft()
 }
 
 // exists waits until a step has made a file.

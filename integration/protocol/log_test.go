@@ -25,7 +25,7 @@ func TestLogLines(t *testing.T) {
 		"a builtin that fails":  func(n *node) { n.do("1", "cancel-task") },
 		"no task":               func(n *node) { n.redis.Do(n.t, "lpush", agentID+"/tasks", "no task"); n.do("1", "list-actions") },
 		"an event":              func(n *node) { n.announced("cluster/event/good", "cluster/event/bad"); n.do("1", "list-actions") },
-		"an id of two lines":    func(n *node) { n.do("one\n<6>two", "bad") },
+		"an id of two lines":    func(n *node) { n.do("one\n<6>two", "good") },
 		"an action of two":      func(n *node) { n.do("1", "one\n<6>two") },
 		"Redis is away":         func(n *node) { n.do("1", "good"); n.redis.Stop(n.t) },
 	} {

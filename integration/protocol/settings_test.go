@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,10 +16,17 @@ import (
 // Rule (section 1): "| `REDIS_ADDRESS` | `127.0.0.1:6379` | where tasks come from and results go |"
 func TestRedisAddress(t *testing.T) {
 	t.Parallel()
-	n := newNode(t)
-	n.launch(map[string]string{"REDIS_ADDRESS": n.relayed("127.0.0.1:0", ignore)}, "--agentid="+agentID, "--actionsdir=actions")
-	n.do("1", "list-actions")
-	n.want("1", "exit_code", "0")
+	for name, host := range map[string]string{"a number": "127.0.0.1", "a name": "localhost"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode(t)
+			_, port, err := net.SplitHostPort(n.relayed("127.0.0.1:0", ignore))
+			must(t, err)
+			n.start(map[string]string{"REDIS_ADDRESS": net.JoinHostPort(host, port)})
+			n.do("1", "list-actions")
+			n.want("1", "exit_code", "0")
+		})
+	}
 }
 
 // Rule (section 1): "| `REDIS_ADDRESS` | `127.0.0.1:6379` | where tasks come from and results go |"
@@ -242,17 +250,25 @@ func TestInstallDir(t *testing.T) {
 // Rule (section 1): "| `AGENT_STATE_DIR` | | working directory of the agent; holds `environment` |"
 func TestStateDir(t *testing.T) {
 	t.Parallel()
-	n := newNode(t)
-	n.file("state/environment", 0o644, "GREETING=hello\n")
-	n.step("a/10", `pwd; echo "$GREETING"`)
-	p := n.start(nil)
-	n.do("1", "a")
-	state := filepath.Join(n.dir, "state")
-	n.want("1", "output", state+"\nhello\n")
-	if got := n.redis.Admin().HGetAll(t.Context(), agentID+"/environment").Val(); got["GREETING"] != "hello" {
-		t.Errorf("environment is %v", got)
-	}
-	if cwd, err := os.Readlink("/proc/" + p.pid() + "/cwd"); err != nil || !strings.HasSuffix(cwd, state) {
-		t.Errorf("the working directory is %s (%v)", cwd, err)
+	for name, c := range map[string]struct{ setting, dir string }{
+		"set":     {"state", "state"},
+		"not set": {"", ""}, // it stays where it was started
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode(t)
+			dir := filepath.Join(n.dir, c.dir)
+			n.file(filepath.Join(c.dir, "environment"), 0o644, "GREETING=hello\n")
+			n.step("a/10", `pwd; echo "$GREETING"`)
+			p := n.start(map[string]string{"AGENT_STATE_DIR": c.setting})
+			n.do("1", "a")
+			n.want("1", "output", dir+"\nhello\n")
+			if got := n.mirrored(); got["GREETING"] != "hello" {
+				t.Errorf("environment is %v", got)
+			}
+			if cwd, err := os.Readlink("/proc/" + p.pid() + "/cwd"); err != nil || !strings.HasSuffix(cwd, dir) {
+				t.Errorf("the working directory is %s (%v)", cwd, err)
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -9,18 +10,35 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // relayed lets the node's Redis be reached by another address, the one returned.
 func (n *node) relayed(address string, see func(sent []byte)) string {
 	n.t.Helper()
-	listener, err := new(net.ListenConfig).Listen(n.t.Context(), "tcp", address)
-	if errors.Is(err, syscall.EADDRINUSE) && os.Getenv("CI") != "true" {
-		n.t.Skipf("SKIPPED: something else listens on %s", address)
-	}
-	must(n.t, err)
+	listener := n.listen(address)
 	relay(n.t, listener, n.redis.Address, see)
 	return listener.Addr().String()
+}
+
+// listen waits for an address that another test may have.
+func (n *node) listen(address string) net.Listener {
+	n.t.Helper()
+	ctx, cancel := context.WithTimeout(n.t.Context(), patience)
+	defer cancel()
+	for {
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+		if err == nil {
+			return listener
+		}
+		if errors.Is(err, syscall.EADDRINUSE) && rest(ctx, 50*time.Millisecond) {
+			continue
+		}
+		if os.Getenv("CI") == "true" {
+			n.t.Fatalf("CANNOT RUN: listen on %s: %v", address, err)
+		}
+		n.t.Skipf("SKIPPED: listen on %s: %v", address, err)
+	}
 }
 
 // ignore is for those who need not see what is sent.
