@@ -42,6 +42,7 @@ type lane struct {
 	rand  *rand.Rand
 	mark  string // of all processes of the lane, a line of their environment
 	begin func(l *lane) life
+	took  []time.Duration // how long it took agents to die of SIGTERM
 }
 
 // newLane is an agent on a server that others use, too.
