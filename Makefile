@@ -8,7 +8,7 @@ PREFIX    ?= /usr/local
 FUZZTIME  ?= 60s
 
 # Names under which the one binary is called.
-NAMES := api-cli switch-leader apply-vpn-routes wireguard-go
+NAMES := api-cli switch-leader apply-vpn-routes vpn-status wireguard-go
 
 # Race detection needs cgo, and this a compiler; no test is cached, since most
 # of them depend on more than their code.

@@ -6,6 +6,7 @@
 //	api-cli           gives tasks to agents, and waits for them
 //	switch-leader     follows, or becomes, a new leader
 //	apply-vpn-routes  brings the VPN to what Redis says
+//	vpn-status        shows how the VPN is, and what is wrong
 //	wireguard-go      the WireGuard engine for kernels without one
 package main
 
@@ -87,7 +88,7 @@ func commandNamed(name string, env *environment) *cobra.Command {
 // belong to the agent alone.
 func subcommands(env *environment) []*cobra.Command {
 	return []*cobra.Command{
-		apiCLICommand(env), switchLeaderCommand(env), applyRoutesCommand(env),
+		apiCLICommand(env), switchLeaderCommand(env), applyRoutesCommand(env), vpnStatusCommand(env),
 		setupNodeCommand(env), joinRequestCommand(env), versionCommand(env),
 	}
 }

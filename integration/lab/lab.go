@@ -84,7 +84,7 @@ func (l *Lab) build(ctx context.Context, cfg Config) error {
 
 // Names are the names under which the agent's binary is called.
 func Names() []string {
-	return []string{"agent", "api-cli", "switch-leader", "apply-vpn-routes", "wireguard-go"}
+	return []string{"agent", "api-cli", "switch-leader", "apply-vpn-routes", "vpn-status", "wireguard-go"}
 }
 
 // install puts the agent where every node has it in /usr/local/bin. It is a copy: nodes
