@@ -56,7 +56,7 @@ func startProfile(path string) (stop func() error, err error) {
 	if path == "" {
 		return func() error { return nil }, nil
 	}
-	file, err := os.Create(path)
+	file, err := os.Create(path) //nolint:gosec // the caller names the file
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func (m *Machine) facts(ctx context.Context) vpn.Facts {
 		return facts
 	}
 	asking.Go(func() { facts.Found, facts.LookUps = vpn.Resolve(ctx, m.Resolver, facts.Cluster, facts.State) })
-	view, leaderErr := m.askLeader(ctx, facts.Cluster)
+	view, leaderErr := m.lookAtLeader(ctx, facts.Cluster)
 	asking.Wait()
 	if leaderErr != nil {
 		facts.Failed[vpn.AskLeader] = leaderErr

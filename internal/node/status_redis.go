@@ -157,10 +157,10 @@ func askAgents(ctx context.Context, client *redis.Client, leads bool) ([]string,
 	return slices.Compact(agents), nil
 }
 
-// askLeader asks the leader's Redis, on a worker: as a stranger for its role and
+// lookAtLeader asks the leader's Redis, on a worker: as a stranger for its role and
 // this node's record, and by this node's user whether it is let in. nil on the
 // leader, and if the leader has no address.
-func (m *Machine) askLeader(ctx context.Context, c vpn.Cluster) (*vpn.LeaderView, error) {
+func (m *Machine) lookAtLeader(ctx context.Context, c vpn.Cluster) (*vpn.LeaderView, error) {
 	leader, found := c.Node(c.Leader)
 	if c.Self == c.Leader || !found || !leader.Address.IsValid() {
 		return nil, nil //nolint:nilnil // nobody is asked, and that is no error

@@ -39,6 +39,20 @@ func (w *watched) wants(what string) {
 	}
 }
 
+// settles waits for news of what has just been done, which may come in several
+// bursts, and until there is no more.
+func (w *watched) settles(what string) {
+	w.t.Helper()
+	w.wants(what)
+	for {
+		select {
+		case <-w.changes:
+		case <-time.After(time.Second):
+			return
+		}
+	}
+}
+
 // wantsNone sees to it that nothing more is told.
 func (w *watched) wantsNone(what string) {
 	w.t.Helper()
@@ -122,7 +136,7 @@ func TestWatchOwnChanges(t *testing.T) {
 	r := newReconciler(t, d, &c)
 	w := watch(t, d)
 	apply(t, r)
-	w.wants("brought up")
+	w.settles("brought up")
 	for range 3 {
 		if report := apply(t, r); report.Changed() {
 			t.Errorf("changed %+v", report)
@@ -134,7 +148,7 @@ func TestWatchOwnChanges(t *testing.T) {
 	if report := apply(t, r); !report.Upped {
 		t.Errorf("deleted: %+v", report)
 	}
-	w.wants("brought up again")
+	w.settles("brought up again")
 	w.wantsNone("brought up again")
 	vpntest.Command(t, "ip", "link", "set", "wg0", "down")
 	w.wants("set down")
