@@ -28,8 +28,11 @@ func answer(w http.ResponseWriter) {
 	}
 }
 
-// hang holds a request until the client gives up.
-func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+// hang holds a request until the client gives up, and never answers.
+func hang(_ http.ResponseWriter, r *http.Request) {
+	<-r.Context().Done()
+	panic(http.ErrAbortHandler)
+}
 
 // serve runs a server with a certificate that nobody knows, and returns what
 // the probe asks in place of https://HOST.
