@@ -30,25 +30,15 @@ func (d *Device) State(ctx context.Context) (vpn.State, error) {
 	index := 0
 	if link != nil {
 		index = link.Attrs().Index
-		s.Up = isUp(link)
-		if err = d.readWireGuard(ctx, &s); err != nil {
+		s.Up = link.Attrs().Flags&net.FlagUp != 0
+		if err := d.readWireGuard(ctx, &s); err != nil {
 			return vpn.State{}, err
 		}
 	}
-	err = d.readNetwork(&s, index)
-	return s, err
-}
-
-func isUp(link netlink.Link) bool { return link.Attrs().Flags&net.FlagUp != 0 }
-
-// readNetwork reads addresses and routes. index is that of the VPN interface, 0
-// if there is none.
-func (d *Device) readNetwork(s *vpn.State, index int) error {
-	if err := errors.Join(d.readAddresses(s, index), d.readRoutes(s, index)); err != nil {
-		*s = vpn.State{}
-		return err
+	if err := errors.Join(d.readAddresses(&s, index), d.readRoutes(&s, index)); err != nil {
+		return vpn.State{}, err
 	}
-	return nil
+	return s, nil
 }
 
 func (d *Device) readWireGuard(ctx context.Context, s *vpn.State) error {
@@ -86,7 +76,8 @@ func peer(p *wgtypes.Peer) vpn.Peer {
 	return out
 }
 
-// readAddresses reads the addresses of all interfaces.
+// readAddresses reads the addresses of all interfaces. index is that of the VPN
+// interface, 0 if there is none.
 func (d *Device) readAddresses(s *vpn.State, index int) error {
 	addrs, err := dump(func() ([]netlink.Addr, error) { return d.rt.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
