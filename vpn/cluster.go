@@ -30,6 +30,7 @@ type Cluster struct {
 	// They carry what belongs to that node until both ends have let go.
 	Behind  []int
 	Network netip.Prefix // the zero Prefix: no cluster has been created yet
+	LastID  int          // the node id given out last, never again to another node; 0: not known
 	Nodes   []Node
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"time"
 
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 )
@@ -20,11 +21,18 @@ var ErrNoNetwork = errors.New("the host has no network address yet")
 type Reconciler struct {
 	Device   Device
 	Resolver Resolver
+	// Lookups keeps what Resolver found from run to run; nil: nothing is kept.
+	Lookups *Lookups
 	// Cluster reads the records. Its warnings go into the report.
 	Cluster func(ctx context.Context) (Cluster, []Warning, error)
-	// Known returns keys of nodes that were removed, beside those that are in
-	// the records and in the file; nil: there are none.
+	// Known returns the keys that Remember was given, those of nodes that were
+	// removed since among them. It returns nil, no empty set, before the first
+	// Remember: then peers of earlier nodes are told by their addresses. If Known
+	// is nil, only records and file tell whose a peer is.
 	Known func(ctx context.Context) (Keys, error)
+	// Remember is given the keys of all peers that this run wants, before it adds
+	// any. It is called by each run, and should write only what is new.
+	Remember func(ctx context.Context, wanted Keys) error
 	// ConfPath is the file of wg-quick.
 	ConfPath string
 	// PrivateKey reads the node's key, for a file that has none; nil: the file
@@ -42,6 +50,8 @@ type Report struct {
 	Notes    []Warning // addresses that are on purpose not in the tunnel
 	Upped    bool      // the interface did not exist and was brought up
 	Saved    bool      // the file was written
+	// Again is when a name has to be looked up again; the zero Time: none has to.
+	Again time.Time
 }
 
 // Changed says whether the run has changed anything, or tried to.
@@ -92,11 +102,11 @@ func (r *run) do(ctx context.Context) {
 		r.errs = append(r.errs, ErrNoNetwork)
 		return
 	}
-	found, warnings := Resolve(ctx, r.Resolver, r.cluster, r.now)
-	r.report.Warnings = append(r.report.Warnings, warnings...)
+	found := r.resolve(ctx)
 	if !r.decide(found) {
 		return
 	}
+	r.remember(ctx)
 	if !r.now.Exists {
 		r.saveConf() // so that the interface comes up right at once
 		if !r.bringUp(ctx) || !r.decide(found) {
@@ -106,6 +116,32 @@ func (r *run) do(ctx context.Context) {
 	r.report.Plan = Diff(r.now, r.want)
 	r.fail("change the VPN interface", r.Device.Apply(ctx, r.report.Plan))
 	r.saveConf()
+}
+
+// resolve finds the addresses of endpoints.
+func (r *run) resolve(ctx context.Context) Resolved {
+	service := r.Resolver
+	if r.Lookups != nil {
+		v := r.Lookups.view(r.Resolver, r.cluster, r.now)
+		defer func() { r.report.Again = v.again(r.cluster, r.now) }()
+		service = v
+	}
+	found, warnings := Resolve(ctx, service, r.cluster, r.now)
+	r.report.Warnings = append(r.report.Warnings, warnings...)
+	return found
+}
+
+// remember keeps whose the peers are that the device is about to get: what
+// comes after may be cut off.
+func (r *run) remember(ctx context.Context) {
+	if r.Remember == nil {
+		return
+	}
+	wanted := NewKeys()
+	for _, p := range r.want.Peers {
+		wanted.Add(p.Key)
+	}
+	r.fail("remember the keys of nodes", r.Remember(ctx, wanted))
 }
 
 // read collects all that a decision rests on. Without records or state there
@@ -127,14 +163,25 @@ func (r *run) read(ctx context.Context) bool {
 			r.mem.Endpoints[p.Key] = p.Endpoint
 		}
 	}
-	if r.Known != nil {
-		keys, err := r.Known(ctx)
-		r.fail("read the keys of earlier nodes", err)
-		for key := range keys {
-			r.mem.Keys.Add(key)
-		}
+	if !r.readState(ctx) {
+		return false
 	}
-	return r.readState(ctx)
+	r.readKnown(ctx)
+	return true
+}
+
+// readKnown reads what is remembered of earlier nodes. It can be done without.
+func (r *run) readKnown(ctx context.Context) {
+	if r.Known == nil {
+		return
+	}
+	keys, err := r.Known(ctx)
+	if !r.fail("read the keys of earlier nodes", err) && keys == nil {
+		keys = formerNodes(r.cluster, r.now)
+	}
+	for key := range keys {
+		r.mem.Keys.Add(key)
+	}
 }
 
 func (r *run) readState(ctx context.Context) bool {

@@ -32,12 +32,13 @@ type Resolved map[int]Resolution
 const (
 	lookupTimeout  = 2 * time.Second
 	lookupParallel = 64
+	resolveTimeout = 5 * time.Second // for all of them together
 )
 
 // Resolve finds the addresses of the endpoints of those nodes that are to be
 // peers of this one: on the leader all nodes, on a worker the leader and the
 // candidate. Names are looked up side by side, each once, for at most two
-// seconds.
+// seconds, all for at most five.
 func Resolve(ctx context.Context, r Resolver, c Cluster, now State) (Resolved, []Warning) {
 	wanted, warnings := endpointsToResolve(c)
 	answers, failures := lookupAll(ctx, r, wanted)
@@ -91,6 +92,8 @@ func (c Cluster) isPeer(id int) bool {
 // lookupAll looks up the names among endpoints, each once. A failure is kept by
 // name; it does not end the other look-ups.
 func lookupAll(ctx context.Context, r Resolver, endpoints map[int]Endpoint) (map[string][]netip.Addr, map[string]error) {
+	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	defer cancel()
 	answers := make(map[string][]netip.Addr)
 	failures := make(map[string]error)
 	var mu sync.Mutex

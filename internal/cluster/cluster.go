@@ -102,7 +102,13 @@ func (s *Store) Snapshot(ctx context.Context, self int) (vpn.Cluster, []vpn.Warn
 		return cluster, nil, err
 	}
 	var warnings []vpn.Warning
-	cluster.Nodes, warnings, err = s.Nodes(ctx)
+	if cluster.Nodes, warnings, err = s.Nodes(ctx); err != nil {
+		return cluster, warnings, err
+	}
+	cluster.LastID, err = s.LastID(ctx)
+	if _, noNumber := errors.AsType[*strconv.NumError](err); noNumber || isReply(err) { // it can be done without
+		warnings, err = append(warnings, vpn.Warning{Text: err.Error()}), nil
+	}
 	return cluster, warnings, err
 }
 
@@ -124,11 +130,29 @@ func (s *Store) Nodes(ctx context.Context) ([]vpn.Node, []vpn.Warning, error) {
 	var nodes []vpn.Node
 	var warnings []vpn.Warning
 	for i, id := range ids {
-		node, wrong := vpn.ParseNode(id, records[i].Val())
+		fields, err := records[i].Result()
+		if isReply(err) {
+			nodes = append(nodes, vpn.Node{ID: id})
+			warnings = append(warnings, vpn.Warning{Node: id, Text: s.unreadable(ctx, VPNKey(id), err)})
+			continue
+		}
+		if err != nil { // the connection broke after a record of a wrong type
+			return nil, nil, fmt.Errorf("read VPN records: %w", err)
+		}
+		node, wrong := vpn.ParseNode(id, fields)
 		nodes = append(nodes, node)
 		warnings = append(warnings, wrong...)
 	}
 	return nodes, warnings, nil
+}
+
+// unreadable says why a key that should be a hash could not be read as one.
+func (s *Store) unreadable(ctx context.Context, key string, why error) string {
+	kind, err := s.redis.Type(ctx, key).Result()
+	if err != nil || kind == "hash" {
+		return fmt.Sprintf("%s cannot be read: %v", key, why)
+	}
+	return fmt.Sprintf("%s is of type %s, not a hash", key, kind)
 }
 
 // isReply tells an error that Redis replied, such as WRONGTYPE, from a broken connection.

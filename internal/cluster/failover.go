@@ -122,23 +122,6 @@ func (s *Store) Login(ctx context.Context, user, password string) error {
 	return nil
 }
 
-// Listen makes Redis accept connections on loopback and on the node's VPN
-// address. Addresses with a dash may be absent when Redis starts.
-func (s *Store) Listen(ctx context.Context, address netip.Addr) error {
-	bind, err := s.redis.ConfigGet(ctx, "bind").Result()
-	if err != nil {
-		return fmt.Errorf("read the addresses Redis listens on: %w", err)
-	}
-	wanted := bindWith(bind["bind"], address)
-	if wanted == bind["bind"] {
-		return nil
-	}
-	if err := s.redis.ConfigSet(ctx, "bind", wanted).Err(); err != nil {
-		return fmt.Errorf("make Redis listen on %s: %w", address, err)
-	}
-	return nil
-}
-
 // Remember makes Redis keep its present configuration over a restart.
 func (s *Store) Remember(ctx context.Context) error {
 	if err := s.redis.ConfigRewrite(ctx).Err(); err != nil {

@@ -115,7 +115,10 @@ func TestNodesAmongRubbish(t *testing.T) {
 	if nodes[3].Address.IsValid() || len(nodes[3].Destinations) != 1 || nodes[2].PublicKey != (wgtypes.Key{}) {
 		t.Errorf("bad fields: %+v, %+v", nodes[3], nodes[2])
 	}
-	wantWarnings(t, warnings, map[int]int{3: 2, 4: 1, 5: 2})
+	wantWarnings(t, warnings, map[int]int{3: 1, 4: 1, 5: 2})
+	if warnings[0].Text != "node/3/vpn is of type string, not a hash" {
+		t.Errorf("wrong type: %s", warnings[0])
+	}
 }
 
 // wantWarnings checks how many warnings each node has.
@@ -140,10 +143,18 @@ func TestSnapshot(t *testing.T) {
 
 	got, warnings, err := store.Snapshot(ctx, 2)
 	must(t, err)
-	wantWarnings(t, warnings, map[int]int{2: 2})
+	wantWarnings(t, warnings, map[int]int{2: 1})
 	want := vpn.Cluster{Self: 2, Leader: 1, Network: netip.MustParsePrefix("10.5.4.0/24"), Nodes: []vpn.Node{first, {ID: 2}}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	for sequence, last := range map[string]int{"7": 7, "seven": 0} {
+		must(t, client.Set(ctx, "cluster/node_sequence", sequence, 0).Err())
+		got, warnings, err = store.Snapshot(ctx, 2)
+		must(t, err)
+		if got.LastID != last || len(warnings) != 2-min(last, 1) {
+			t.Errorf("sequence %s: %d, %v", sequence, got.LastID, warnings)
+		}
 	}
 
 	// Created anew, the cluster keeps its UUID.

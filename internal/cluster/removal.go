@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -20,18 +21,67 @@ func (s *Store) Known(ctx context.Context, node int) (bool, error) {
 	return found, err
 }
 
-// RemoveNode takes a node out of the cluster: its ACL user, whose connections
-// Redis closes, and then all its keys, which nobody can write any more.
+// RemoveNode takes a node out of the cluster: its keys and its ACL user.
+//
+// The node itself is to learn of it, and only its replica can tell it: Redis cuts
+// the replication together with all connections of a user that is deleted. So the
+// keys go first, and the node's replica is waited for, if it is there. What the
+// node has written meanwhile goes after its user. As long as one of them is left,
+// the removal can be asked for again.
 func (s *Store) RemoveNode(ctx context.Context, node int) error {
-	if err := s.do(ctx, "ACL", "DELUSER", UserName(node)); err != nil {
-		return fmt.Errorf("delete the ACL user of node %d: %w", node, err)
-	}
-	keys, err := s.nodeKeys(ctx, node)
+	address, err := s.addressOf(ctx, node)
 	if err != nil {
 		return err
 	}
-	// The record that gives the node its place goes last: while it is there, the
-	// removal can be asked for again.
+	if err := s.deleteKeys(ctx, node); err != nil {
+		return err
+	}
+	if err := s.waitReplica(ctx, address); err != nil {
+		return err
+	}
+	if err := s.do(ctx, "ACL", "DELUSER", UserName(node)); err != nil {
+		return fmt.Errorf("delete the ACL user of node %d: %w", node, err)
+	}
+	return s.deleteKeys(ctx, node)
+}
+
+// addressOf is the VPN address in a node's record, as it stands there; empty if there is none.
+func (s *Store) addressOf(ctx context.Context, node int) (string, error) {
+	address, err := s.redis.HGet(ctx, VPNKey(node), "ip_address").Result()
+	if err != nil && !isReply(err) {
+		return "", fmt.Errorf("read %s: %w", VPNKey(node), err)
+	}
+	return address, nil
+}
+
+// replicaTime bounds the wait for the replica of a node that is removed. One that
+// is there answers in a round trip.
+const replicaTime = time.Second
+
+// waitReplica waits until the replica at an address has all that was written, by
+// the connection that has written it: those of a Machine are single. That the
+// replica is slow, or not there, is no failure.
+func (s *Store) waitReplica(ctx context.Context, address string) error {
+	role, err := s.Role(ctx)
+	if err != nil {
+		return err
+	}
+	connected := slices.ContainsFunc(role.Replicas, func(r Replica) bool { return r.Host == address })
+	if !connected {
+		return nil
+	}
+	if err := s.redis.Wait(ctx, len(role.Replicas), replicaTime).Err(); err != nil {
+		return fmt.Errorf("wait for the replica at %s: %w", address, err)
+	}
+	return nil
+}
+
+func (s *Store) deleteKeys(ctx context.Context, node int) error {
+	keys, err := s.nodeKeys(ctx, node)
+	if err != nil || len(keys) == 0 {
+		return err
+	}
+	// The record that gives the node its place goes last: with it, everything is gone.
 	record := VPNKey(node)
 	others := slices.DeleteFunc(keys, func(key string) bool { return key == record })
 	_, err = s.redis.TxPipelined(ctx, func(pipe redis.Pipeliner) error {

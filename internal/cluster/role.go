@@ -18,6 +18,7 @@ type Role struct {
 	Replicas []Replica // of a master: those connected
 	Source   string    // of a replica: host:port of its master
 	LinkUp   bool      // of a replica: it is connected and in sync
+	Copying  bool      // of a replica: it is connected, and gets all data anew
 }
 
 // Replica is a connected replica, as a master names it.
@@ -69,7 +70,7 @@ func parseRole(reply []any) (Role, error) {
 		}
 		return Role{
 			Source: net.JoinHostPort(fmt.Sprint(reply[1]), fmt.Sprint(reply[2])),
-			LinkUp: reply[3] == "connected",
+			LinkUp: reply[3] == "connected", Copying: reply[3] == "sync",
 		}, nil
 	}
 	return Role{}, malformed

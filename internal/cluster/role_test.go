@@ -24,7 +24,7 @@ func TestParseRole(t *testing.T) {
 			Role{Master: true, Offset: 99, Replicas: []Replica{{"10.5.4.2", 6379, 98}, {"10.5.4.3", 6380, -1}}},
 		},
 		{"replica", list("slave", "10.5.4.1", int64(6379), "connected", int64(99)), Role{Source: "10.5.4.1:6379", LinkUp: true}},
-		{"replica of an IPv6 address", list("slave", "fd00::1", int64(6379), "sync", int64(0)), Role{Source: "[fd00::1]:6379"}},
+		{"replica of an IPv6 address", list("slave", "fd00::1", int64(6379), "sync", int64(0)), Role{Source: "[fd00::1]:6379", Copying: true}},
 		{"replica on its way", list("slave", "10.5.4.1", int64(6379), "handshake", int64(-1)), Role{Source: "10.5.4.1:6379"}},
 	} {
 		got, err := parseRole(c.reply)

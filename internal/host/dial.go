@@ -2,8 +2,11 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/netip"
+	"syscall"
 	"time"
 )
 
@@ -22,4 +25,19 @@ func (f Files) Dialer(timeout time.Duration) func(ctx context.Context, network, 
 		}
 		return dialer.DialContext(ctx, network, address)
 	}
+}
+
+// Refuses tells whether nobody listens at one of this machine's own addresses. An
+// address that the machine does not have is an error.
+func Refuses(ctx context.Context, address netip.AddrPort) (bool, error) {
+	// From that very address: a packet for one that is not here would leave the machine.
+	own := &net.TCPAddr{IP: address.Addr().AsSlice()}
+	connection, err := (&net.Dialer{LocalAddr: own}).DialContext(ctx, "tcp", address.String())
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look whether anybody listens on %s: %w", address, err)
+	}
+	return false, connection.Close()
 }

@@ -54,6 +54,10 @@ func (m *Machine) startVPN(ctx context.Context, address netip.Addr, network neti
 	if err != nil {
 		return err
 	}
+	// What this machine was before, and what spoke against it, counts no more.
+	if err = m.forgetStanding(); err != nil {
+		return err
+	}
 	key, err := m.Files.Keys()
 	if err != nil {
 		return err
@@ -66,11 +70,15 @@ func (m *Machine) startVPN(ctx context.Context, address netip.Addr, network neti
 		if err != nil {
 			return err
 		}
+		former, err := m.formerPeers(conf, leader.PublicKey)
+		if err != nil {
+			return err
+		}
 		conf.SetPeers([]vpn.ConfPeer{{
 			Node: nodeOf(network, leader.Address),
 			Key:  leader.PublicKey, Endpoint: endpoint, Keepalive: vpn.Keepalive,
 			AllowedIPs: []netip.Prefix{netip.PrefixFrom(leader.Address, leader.Address.BitLen())},
-		}}, formerPeers(conf, leader.PublicKey))
+		}}, former)
 	}
 	if _, err := vpn.SaveConf(m.Files.WireGuardConf(), conf); err != nil {
 		return err
@@ -83,14 +91,15 @@ func (m *Machine) startVPN(ctx context.Context, address netip.Addr, network neti
 
 // formerPeers are the keys of peers that the cluster, or one that this machine
 // was to join before, has put into the file.
-func formerPeers(conf vpn.Conf, leader wgtypes.Key) vpn.Keys {
-	keys := vpn.NewKeys(leader)
+func (m *Machine) formerPeers(conf vpn.Conf, leader wgtypes.Key) (vpn.Keys, error) {
+	remembered, err := m.peers().read()
+	keys := vpn.NewKeys(append(remembered, leader)...)
 	for _, peer := range conf.Peers() {
 		if peer.Node > 0 {
 			keys.Add(peer.Key)
 		}
 	}
-	return keys
+	return keys, err
 }
 
 // nodeOf is the id of the node with an address, see [cluster.NodeAddress]; 0 if

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/sirupsen/logrus"
 
 	"cluster-agent/internal/cluster"
@@ -12,15 +13,19 @@ import (
 )
 
 // Keeper keeps this machine at what its local Redis says: at start, when told
-// to look, when Redis has come back or changed its role or master, and from
-// time to time. Events may be missed; what they announce may not.
+// to look, when Redis has come back or changed its role or master, when addresses,
+// links or routes of the host have changed, when a name has to be looked up again,
+// and from time to time. Events may be missed; what they announce may not.
 type Keeper struct {
 	settle        func(context.Context) (vpn.Report, error)
 	role          func(context.Context) (cluster.Role, error)
+	watch         func(ctx context.Context, changed func(), failed func(error))
+	hurry         func() // names that could not be found may be found now
 	leaderChanged func()
 	log           *logrus.Entry
 	nudged        chan struct{}
-	said          string // problems that were logged last
+	moved         chan struct{} // the host's network has changed
+	said          string        // problems that were logged last
 }
 
 const (
@@ -30,14 +35,22 @@ const (
 	settleInterval = 30 * time.Second
 	// settleTime bounds one run: names that do not resolve take their time.
 	settleTime = time.Minute
+	// cutOffTime is how long the first run waits for a replica to be in sync, and
+	// copyingTime if it is about to be: its records may be old.
+	cutOffTime  = 5 * time.Second
+	copyingTime = settleInterval
+	// maxCalm is the longest pause between two runs that the host's network asks
+	// for, if somebody changes back what each of them has done.
+	maxCalm = settleInterval
 )
 
 // NewKeeper returns a keeper of the machine. leaderChanged is called when the
 // local Redis got another role or master.
 func NewKeeper(m *Machine, leaderChanged func()) *Keeper {
 	return &Keeper{
-		settle: m.Settle, role: m.Role, leaderChanged: leaderChanged, log: m.Log,
-		nudged: make(chan struct{}, 1),
+		settle: m.Settle, role: m.Role, watch: m.Watch, hurry: m.lookups.Hurry,
+		leaderChanged: leaderChanged, log: m.Log,
+		nudged: make(chan struct{}, 1), moved: make(chan struct{}, 1),
 	}
 }
 
@@ -53,55 +66,69 @@ func (m *Machine) Role(ctx context.Context) (cluster.Role, error) {
 }
 
 // Nudge makes the keeper look soon. It never blocks.
-func (k *Keeper) Nudge() {
+func (k *Keeper) Nudge() { signal(k.nudged) }
+
+func signal(c chan<- struct{}) {
 	select {
-	case k.nudged <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
 
 // Run keeps the machine until ctx ends.
 func (k *Keeper) Run(ctx context.Context) {
+	watching := k.startWatch(ctx)
+	defer func() { <-watching }()
 	ticker := time.NewTicker(roleInterval)
 	defer ticker.Stop()
-	// Redis may come back as something else than it was: answered is how it was last.
-	var before, answered situation
-	var settled time.Time
+	p := &pace{began: time.Now()}
 	for {
 		now := k.look(ctx)
-		if now.known {
-			if answered.known && now.leader != answered.leader {
-				k.leaderChanged()
-			}
-			answered = now
+		if p.sees(now) {
+			k.leaderChanged()
 		}
-		if now.known && (now != before || time.Since(settled) >= settleInterval) {
-			k.run(ctx)
-			settled = time.Now()
+		if p.due(time.Now()) {
+			o := k.run(ctx)
+			p.ran(time.Now(), o)
 		}
-		before = now
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		case <-k.nudged:
-			settled = time.Time{}
+			p.nudged = true
+		case <-k.moved:
+			k.hurry()
+			p.moved = true
 		}
 	}
 }
 
+// startWatch watches the host's network until ctx ends.
+func (k *Keeper) startWatch(ctx context.Context) <-chan struct{} {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		said := ""
+		k.watch(ctx, func() { signal(k.moved) }, func(err error) {
+			if said != err.Error() {
+				said = err.Error()
+				k.log.Warnf("watch the host's network: %v", err)
+			}
+			signal(k.moved)
+		})
+	}()
+	return ended
+}
+
 // LogChanges says what a run has changed.
 func LogChanges(entry *logrus.Entry, report vpn.Report) {
+	if report.Upped {
+		entry.Info("VPN: the interface did not exist, it was brought up")
+	}
 	for _, line := range report.Plan.Lines() {
 		entry.Infof("VPN: %s", line)
 	}
-}
-
-// situation is what the local Redis says of itself.
-type situation struct {
-	known  bool   // it answers
-	leader string // whom it follows; empty: it is the master
-	linkUp bool
 }
 
 func (k *Keeper) look(ctx context.Context) situation {
@@ -110,21 +137,34 @@ func (k *Keeper) look(ctx context.Context) situation {
 		k.complain(ctx, err)
 		return situation{}
 	}
-	return situation{known: true, leader: role.Source, linkUp: role.LinkUp}
+	return situation{known: true, leader: role.Source, linkUp: role.LinkUp, copying: role.Copying}
+}
+
+// outcome is what a run means for those to come.
+type outcome struct {
+	again   time.Time // when the next one is due at the latest; zero: whenever
+	changed bool
 }
 
 // run settles once, and logs what is new.
-func (k *Keeper) run(keeping context.Context) {
+func (k *Keeper) run(keeping context.Context) outcome {
 	ctx, cancel := context.WithTimeout(keeping, settleTime)
 	defer cancel()
 	report, err := k.settle(ctx)
+	if isLoading(err) {
+		return outcome{again: time.Now()} // nothing can be known yet
+	}
 	LogChanges(k.log, report)
 	problems := describe(report.Warnings, err)
 	if problems != "" && problems != k.said && keeping.Err() == nil {
 		k.log.Warnf("bring the node to what Redis says: %s", problems)
 	}
 	k.said = problems
+	return outcome{again: report.Again, changed: report.Changed()}
 }
+
+// isLoading tells a Redis that reads its data, or those of its master, into memory.
+func isLoading(err error) bool { return redis.HasErrorPrefix(err, "LOADING") }
 
 // complain says why the local Redis cannot be looked at, once for each reason.
 func (k *Keeper) complain(ctx context.Context, err error) {

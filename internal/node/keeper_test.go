@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -23,9 +24,30 @@ type kept struct {
 	warnings []vpn.Warning
 	failure  error
 	takes    time.Duration // how long settling takes
+	report   vpn.Report
 
-	settled, switches int
-	log               strings.Builder
+	settled, switches, hurries int
+	moved                      func()      // the host's network has changed
+	lost                       func(error) // it cannot be watched
+	log                        strings.Builder
+}
+
+// Watch hands out the ways to tell of changes.
+func (k *kept) Watch(ctx context.Context, changed func(), failed func(error)) {
+	k.set(func(k *kept) { k.moved, k.lost = changed, failed })
+	<-ctx.Done()
+}
+
+func (k *kept) hurry() { k.set(func(k *kept) { k.hurries++ }) }
+
+// keeper keeps k.
+func (k *kept) keeper() *Keeper {
+	log := logrus.New()
+	log.SetOutput(&k.log)
+	return &Keeper{
+		settle: k.Settle, role: k.Role, watch: k.Watch, hurry: k.hurry, leaderChanged: k.leaderChanged,
+		log: logrus.NewEntry(log), nudged: make(chan struct{}, 1), moved: make(chan struct{}, 1),
+	}
 }
 
 func (k *kept) Role(context.Context) (cluster.Role, error) {
@@ -38,13 +60,16 @@ func (k *kept) Role(context.Context) (cluster.Role, error) {
 }
 
 func (k *kept) Settle(ctx context.Context) (vpn.Report, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.settled++
-	if !pause(ctx, k.takes) {
+	var takes time.Duration
+	k.set(func(k *kept) { k.settled++; takes = k.takes })
+	if !pause(ctx, takes) { // nobody may wait for a mutex meanwhile
 		return vpn.Report{}, ctx.Err()
 	}
-	return vpn.Report{Warnings: k.warnings}, k.failure
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	report := k.report
+	report.Warnings = k.warnings
+	return report, k.failure
 }
 
 func (k *kept) leaderChanged() {
@@ -62,17 +87,20 @@ func (k *kept) set(change func(*kept)) {
 // keep runs a keeper of k until the test ends.
 func keep(t *testing.T, k *kept) *Keeper {
 	t.Helper()
-	log := logrus.New()
-	log.SetOutput(&k.log)
-	keeper := &Keeper{
-		settle: k.Settle, role: k.Role, leaderChanged: k.leaderChanged,
-		log: logrus.NewEntry(log), nudged: make(chan struct{}, 1),
-	}
+	keeper := k.keeper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { keeper.Run(ctx); close(ended) }()
 	t.Cleanup(func() { cancel(); <-ended })
 	return keeper
+}
+
+// count is how often k has been settled.
+func (k *kept) count() int {
+	synctest.Wait()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.settled
 }
 
 // after lets time pass and compares what has happened since the beginning.
@@ -114,6 +142,115 @@ func TestKeeper(t *testing.T) {
 		k.after(t, roleInterval, 8, 3) // events may have been missed
 	})
 }
+
+// A replica that is not in sync is waited for before the first run, but not for ever.
+func TestKeeperWaitsForSync(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		role  cluster.Role
+		waits time.Duration
+	}{
+		"cut off": {cluster.Role{Source: "10.5.4.1:6379"}, cutOffTime},
+		"copying": {cluster.Role{Source: "10.5.4.1:6379", Copying: true}, copyingTime},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				k := &kept{role: c.role}
+				keeper := keep(t, k)
+				keeper.Nudge()
+				k.after(t, c.waits-time.Millisecond, 0, 0)
+				k.after(t, roleInterval, 1, 0)
+			})
+			synctest.Test(t, func(t *testing.T) {
+				k := &kept{role: c.role}
+				keep(t, k)
+				k.after(t, 2*time.Second, 0, 0)
+				k.set(func(k *kept) { k.role = replicaOf("10.5.4.1:6379") })
+				k.after(t, roleInterval, 1, 0)
+			})
+		})
+	}
+}
+
+func TestKeeperSeesTheHostsNetwork(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := &kept{role: replicaOf("10.5.4.1:6379")}
+		keep(t, k)
+		k.after(t, 100*time.Millisecond, 1, 0)
+		k.moved()
+		k.after(t, 0, 2, 0)
+		k.lost(errors.New("no buffer space")) // what happened meanwhile is not known
+		k.after(t, 0, 3, 0)
+		k.lost(errors.New("no buffer space"))
+		k.after(t, 0, 4, 0)
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.hurries != 3 || k.said("no buffer space") != 1 {
+			t.Errorf("%d times in a hurry, log:\n%s", k.hurries, k.log.String())
+		}
+	})
+}
+
+// Somebody takes back at once what each run does: the runs become rare.
+func TestKeeperGivesWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := &kept{role: replicaOf("10.5.4.1:6379"), report: vpn.Report{Saved: true}}
+		keep(t, k)
+		k.after(t, 0, 1, 0)
+		for range 1000 {
+			k.moved()
+			time.Sleep(300 * time.Millisecond)
+		}
+		if settled := k.count(); settled < 10 || settled > 20 {
+			t.Errorf("settled %d times in five minutes", settled)
+		}
+		k.set(func(k *kept) { k.report.Saved = false })
+		time.Sleep(settleInterval)
+		settled := k.count()
+		k.moved()
+		k.after(t, 0, settled+1, 0)
+	})
+}
+
+// A run tells when the next one is due.
+func TestKeeperLooksAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := &kept{role: replicaOf("10.5.4.1:6379"), report: vpn.Report{Again: time.Now().Add(7 * time.Second)}}
+		keep(t, k)
+		k.after(t, 6*time.Second, 1, 0)
+		k.set(func(k *kept) { k.report.Again = time.Time{} })
+		k.after(t, 2*time.Second, 2, 0)
+		k.after(t, settleInterval-2*time.Second, 2, 0)
+		k.set(func(k *kept) { k.report.Again = time.Now().Add(-time.Hour) })
+		k.after(t, 1500*time.Millisecond, 3, 0)
+		k.after(t, 10*time.Second, 13, 0) // not more often, whatever a run says
+	})
+}
+
+// A Redis that loads its data is asked again, and nobody is told.
+func TestKeeperWaitsForLoading(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := &kept{role: replicaOf("10.5.4.1:6379"), failure: fmt.Errorf("read: %w", loadingError{})}
+		keep(t, k)
+		k.after(t, 3*time.Second+100*time.Millisecond, 4, 0)
+		k.set(func(k *kept) { k.failure = nil })
+		k.after(t, settleInterval, 5, 0)
+		if k.log.Len() != 0 {
+			t.Errorf("log:\n%s", k.log.String())
+		}
+	})
+}
+
+// loadingError is what Redis replies while it reads its data.
+type loadingError struct{}
+
+func (loadingError) Error() string { return "LOADING Redis is loading the dataset in memory" }
+func (loadingError) RedisError()   {}
 
 func TestKeeperRedisAway(t *testing.T) {
 	t.Parallel()
@@ -184,15 +321,9 @@ func TestKeeperEndsQuietly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		k := &kept{role: replicaOf("10.5.4.1:6379"), takes: time.Hour}
-		log := logrus.New()
-		log.SetOutput(&k.log)
-		keeper := &Keeper{
-			settle: k.Settle, role: k.Role, leaderChanged: k.leaderChanged,
-			log: logrus.NewEntry(log), nudged: make(chan struct{}, 1),
-		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		keeper.Run(ctx)
+		k.keeper().Run(ctx)
 		if k.log.Len() != 0 {
 			t.Errorf("log:\n%s", k.log.String())
 		}

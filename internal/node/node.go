@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -25,6 +27,9 @@ type Machine struct {
 	Runner   host.Runner
 	Resolver vpn.Resolver
 	Log      *logrus.Entry
+
+	lookups vpn.Lookups
+	begun   atomic.Bool // the membership has been looked at since this process started
 }
 
 // lockName serializes all that changes the VPN or the leader of this machine,
@@ -37,6 +42,26 @@ type session struct {
 	*cluster.Store
 	close func() error
 	self  int
+	read  *snapshot // nil: nothing has been read yet
+}
+
+// snapshot is what the records said when they were read.
+type snapshot struct {
+	records  vpn.Cluster
+	warnings []vpn.Warning
+	err      error
+}
+
+// forget makes the next part of a run read the records anew.
+func (s *session) forget() { s.read = nil }
+
+// snapshot reads the records once: all parts of a run go by the same.
+func (s *session) snapshot(ctx context.Context) (vpn.Cluster, []vpn.Warning, error) {
+	if s.read == nil {
+		records, warnings, err := s.Snapshot(ctx, s.self)
+		s.read = &snapshot{records, warnings, err}
+	}
+	return s.read.records, slices.Clone(s.read.warnings), s.read.err
 }
 
 // open connects to the local Redis. Nothing is sent yet.
@@ -75,21 +100,38 @@ func (m *Machine) locked(ctx context.Context, work func(*session) error) error {
 }
 
 // reconcile brings the VPN interface to what records says.
-func (m *Machine) reconcile(ctx context.Context, records func(context.Context) (vpn.Cluster, []vpn.Warning, error)) (vpn.Report, error) {
+func (m *Machine) reconcile(ctx context.Context, records recordsReader) (vpn.Report, error) {
+	var report vpn.Report
+	err := m.withReconciler(records, func(r *vpn.Reconciler) error {
+		var err error
+		report, err = r.Apply(ctx)
+		return err
+	})
+	return report, err
+}
+
+// recordsReader reads the cluster's records, or tells them as they are to be taken.
+type recordsReader func(context.Context) (vpn.Cluster, []vpn.Warning, error)
+
+// withReconciler runs work on the VPN interface.
+func (m *Machine) withReconciler(records recordsReader, work func(*vpn.Reconciler) error) error {
 	device, err := netdev.Open(host.WireGuardInterface)
 	if err != nil {
-		return vpn.Report{}, fmt.Errorf("open %s: %w", host.WireGuardInterface, err)
+		return fmt.Errorf("open %s: %w", host.WireGuardInterface, err)
 	}
-	reconciler := vpn.Reconciler{
+	peers := m.peers()
+	err = work(&vpn.Reconciler{
 		Device:     device,
 		Resolver:   m.Resolver,
+		Lookups:    &m.lookups,
 		Cluster:    records,
+		Known:      peers.known,
+		Remember:   peers.remember,
 		ConfPath:   m.Files.WireGuardConf(),
 		PrivateKey: m.Files.Keys,
 		Up:         m.Manager.WGUp,
-	}
-	report, err := reconciler.Apply(ctx)
-	return report, errors.Join(err, device.Close())
+	})
+	return errors.Join(err, device.Close())
 }
 
 // VPNState reads the VPN interface and its surroundings.
@@ -105,8 +147,22 @@ func (m *Machine) VPNState(ctx context.Context) (vpn.State, error) {
 	return state, nil
 }
 
+// Watch calls changed after every change of the host's network, until ctx ends, see
+// [netdev.Device.Watch].
+func (m *Machine) Watch(ctx context.Context, changed func(), failed func(error)) {
+	device, err := netdev.Open(host.WireGuardInterface)
+	if err != nil {
+		failed(fmt.Errorf("open %s: %w", host.WireGuardInterface, err))
+		return
+	}
+	device.Watch(ctx, changed, failed)
+	if err := device.Close(); err != nil {
+		failed(fmt.Errorf("close %s: %w", host.WireGuardInterface, err))
+	}
+}
+
 // given is records that were read before.
-func given(c vpn.Cluster) func(context.Context) (vpn.Cluster, []vpn.Warning, error) {
+func given(c vpn.Cluster) recordsReader {
 	return func(context.Context) (vpn.Cluster, []vpn.Warning, error) { return c, nil, nil }
 }
 

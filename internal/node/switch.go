@@ -62,7 +62,8 @@ func (m *Machine) SwitchLeader(ctx context.Context, order Switch) error {
 }
 
 func (m *Machine) beginSwitch(ctx context.Context, s *session, order Switch) (*switching, error) {
-	records, _, err := s.Snapshot(ctx, s.self)
+	s.forget()
+	records, _, err := s.snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +179,8 @@ func (sw *switching) meet(ctx context.Context) error {
 
 // undo takes the preparation back, since the switch does not come about.
 func (sw *switching) undo(ctx context.Context, why error) error {
-	if _, err := sw.machine.applyRoutes(context.WithoutCancel(ctx), sw.session); err != nil {
+	sw.session.forget()
+	if _, err := sw.machine.bring(context.WithoutCancel(ctx), sw.session); err != nil {
 		return errors.Join(why, fmt.Errorf("take back the preparation: %w", err))
 	}
 	return why

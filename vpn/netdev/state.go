@@ -30,15 +30,25 @@ func (d *Device) State(ctx context.Context) (vpn.State, error) {
 	index := 0
 	if link != nil {
 		index = link.Attrs().Index
-		s.Up = link.Attrs().Flags&net.FlagUp != 0
-		if err := d.readWireGuard(ctx, &s); err != nil {
+		s.Up = isUp(link)
+		if err = d.readWireGuard(ctx, &s); err != nil {
 			return vpn.State{}, err
 		}
 	}
-	if err := errors.Join(d.readAddresses(&s, index), d.readRoutes(&s, index)); err != nil {
-		return vpn.State{}, err
+	err = d.readNetwork(&s, index)
+	return s, err
+}
+
+func isUp(link netlink.Link) bool { return link.Attrs().Flags&net.FlagUp != 0 }
+
+// readNetwork reads addresses and routes. index is that of the VPN interface, 0
+// if there is none.
+func (d *Device) readNetwork(s *vpn.State, index int) error {
+	if err := errors.Join(d.readAddresses(s, index), d.readRoutes(s, index)); err != nil {
+		*s = vpn.State{}
+		return err
 	}
-	return s, nil
+	return nil
 }
 
 func (d *Device) readWireGuard(ctx context.Context, s *vpn.State) error {
@@ -76,8 +86,7 @@ func peer(p *wgtypes.Peer) vpn.Peer {
 	return out
 }
 
-// readAddresses reads the addresses of all interfaces. index is that of the VPN
-// interface, 0 if there is none.
+// readAddresses reads the addresses of all interfaces.
 func (d *Device) readAddresses(s *vpn.State, index int) error {
 	addrs, err := dump(func() ([]netlink.Addr, error) { return d.rt.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {

@@ -1,0 +1,128 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"cluster-agent/internal/cluster"
+	"cluster-agent/internal/host"
+	"cluster-agent/vpn"
+)
+
+// Settle brings this machine to what the local Redis says, as the handlers of
+// all events would: users, the leader's name, VPN. It serves after anything
+// that may have made the node miss events. The failure of one part does not
+// keep the others from being done.
+func (m *Machine) Settle(ctx context.Context) (vpn.Report, error) {
+	var report vpn.Report
+	err := m.locked(ctx, func(s *session) error {
+		aclErr := m.adoptACLs(ctx, s)
+		_, _, err := s.snapshot(ctx)
+		if errors.Is(err, cluster.ErrNoNetwork) {
+			return aclErr
+		}
+		if err != nil {
+			return errors.Join(aclErr, err)
+		}
+		followErr := m.followRecords(ctx, s)
+		hostsErr := m.nameLeader(ctx, s)
+		var vpnErr error
+		report, vpnErr = m.applyRoutes(ctx, s)
+		return errors.Join(aclErr, followErr, hostsErr, vpnErr, m.answer(ctx, s))
+	})
+	return report, err
+}
+
+// answerTime bounds the look whether the local Redis can be reached by others.
+const answerTime = 2 * time.Second
+
+// answer makes the local Redis listen on this node's VPN address. A Redis that
+// was started while wg0 was away does not, and nobody else tells it to.
+func (m *Machine) answer(ctx context.Context, s *session) error {
+	records, _, err := s.snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	self, found := records.Node(s.self)
+	if !found || !self.Address.IsValid() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	at := netip.AddrPortFrom(self.Address, cluster.RedisPort)
+	refused, err := host.Refuses(ctx, at)
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return nil // without wg0 there is nothing to listen on
+	}
+	if err != nil || !refused {
+		return err
+	}
+	if err = s.ListenAnew(ctx, self.Address); err != nil {
+		return err
+	}
+	if refused, err = host.Refuses(ctx, at); refused {
+		return fmt.Errorf("the local Redis does not listen on %s although it is told to: see its log", at)
+	}
+	m.Log.Infof("the local Redis did not listen on %s: now it does", at)
+	return err
+}
+
+// followRecords makes the local Redis follow the leader that the records name,
+// if it follows another node, whose replica the leader is: this node has missed
+// the event of a switch.
+func (m *Machine) followRecords(ctx context.Context, s *session) error {
+	records, _, err := s.snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	role, err := s.Role(ctx)
+	if err != nil || records.Leader == s.self {
+		return err
+	}
+	if role.Master {
+		return m.finishLead(ctx, s, records)
+	}
+	if !role.LinkUp {
+		return nil
+	}
+	if followed, known := nodeAt(records, role.Source); !known || followed == records.Leader {
+		return nil
+	}
+	m.Log.Infof("this node missed that node %d leads now", records.Leader)
+	defer s.forget()
+	sw, err := m.beginSwitch(ctx, s, Switch{Leader: records.Leader, Planned: true, Wait: missedTime})
+	if err != nil {
+		return err
+	}
+	return sw.run(ctx)
+}
+
+// finishLead makes this node the leader in all respects if its Redis has been
+// made master and nothing else has happened: the agent was not there when the
+// mastership came. It is so if the leader in the records is a replica.
+func (m *Machine) finishLead(ctx context.Context, s *session, records vpn.Cluster) error {
+	sw, err := m.beginSwitch(ctx, s, Switch{Leader: s.self, Planned: true, Wait: missedTime})
+	if errors.Is(err, ErrNoEndpoint) {
+		return nil // nobody had prepared this node to lead
+	}
+	if err != nil {
+		return err
+	}
+	recorded, found := records.Node(records.Leader)
+	if !found || !recorded.Address.IsValid() {
+		return nil
+	}
+	if leads, err := sw.leads(ctx, recorded.Address); err != nil || leads {
+		return nil // nobody knows who is right: nothing is changed
+	}
+	defer s.forget()
+	m.Log.Infof("this node's Redis is the master, and that of node %d a replica: this node leads", recorded.ID)
+	return sw.run(ctx)
+}
+
+// missedTime bounds the wait for a leader that leads already.
+const missedTime = 10 * time.Second
