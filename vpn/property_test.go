@@ -107,10 +107,13 @@ func (w world) host(self int) vpn.State {
 }
 
 func (w world) memory() vpn.Memory {
-	mem := vpn.Memory{Keys: vpn.NewKeys(key(6), key(7)), Endpoints: make(map[wgtypes.Key]netip.AddrPort)}
+	mem := vpn.Memory{Keys: vpn.NewKeys(key(6), key(7)), Endpoints: make(map[wgtypes.Key]netip.AddrPort), Seen: make(map[wgtypes.Key]netip.AddrPort)}
 	for n := range 8 {
 		if e, err := netip.ParseAddrPort(w.endpoint()); err == nil {
 			mem.Endpoints[key(n)] = e
+		}
+		if e, err := netip.ParseAddrPort(w.endpoint()); err == nil {
+			mem.Seen[key(n)] = e
 		}
 	}
 	return mem

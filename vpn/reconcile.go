@@ -23,6 +23,8 @@ type Reconciler struct {
 	Resolver Resolver
 	// Lookups keeps what Resolver found from run to run; nil: nothing is kept.
 	Lookups *Lookups
+	// Seen keeps where peers were heard of; nil: nothing is kept.
+	Seen *Whereabouts
 	// Cluster reads the records. Its warnings go into the report.
 	Cluster func(ctx context.Context) (Cluster, []Warning, error)
 	// Known returns the keys that Remember was given, those of nodes that were
@@ -134,12 +136,15 @@ func (r *run) resolve(ctx context.Context) Resolved {
 // remember keeps whose the peers are that the device is about to get: what
 // comes after may be cut off.
 func (r *run) remember(ctx context.Context) {
-	if r.Remember == nil {
-		return
-	}
 	wanted := NewKeys()
 	for _, p := range r.want.Peers {
 		wanted.Add(p.Key)
+	}
+	if r.Seen != nil {
+		r.Seen.forget(wanted)
+	}
+	if r.Remember == nil {
+		return
 	}
 	r.fail("remember the keys of nodes", r.Remember(ctx, wanted))
 }
@@ -187,6 +192,9 @@ func (r *run) readKnown(ctx context.Context) {
 func (r *run) readState(ctx context.Context) bool {
 	var err error
 	r.now, err = r.Device.State(ctx)
+	if err == nil && r.Seen != nil {
+		r.mem.Seen = r.Seen.note(r.now)
+	}
 	return !r.fail("read the VPN interface", err)
 }
 

@@ -213,6 +213,31 @@ func TestReconcileBringsUp(t *testing.T) {
 	}
 }
 
+// A hub whose interface was deleted finds its workers, which have no endpoints in
+// the records and in the file.
+func TestReconcileFindsWorkersAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, hubOfThree(), hostOf(1), hubConf)
+	b.Seen = new(vpn.Whereabouts)
+	b.apply(t)
+	b.sim.Handshake(key(2), addrPort("192.0.2.77:1024"), now)
+	b.apply(t)
+	b.sim.Change(func(s *vpn.State) { s.Exists, s.Peers, s.Routes = false, nil, nil })
+	if plan := readable(b.apply(t).Plan.String()); !strings.Contains(plan, "peer add node 2 key2: endpoint 192.0.2.77:1024") {
+		t.Errorf("plan\n%s", plan)
+	}
+	if report := b.apply(t); report.Changed() {
+		t.Errorf("a second run: saved %v, plan\n%v", report.Saved, report.Plan)
+	}
+	// Nobody is looked for any more who is no node.
+	b.cluster.Nodes = b.cluster.Nodes[:1]
+	b.apply(t)
+	b.cluster = hubOfThree()
+	if plan := readable(b.apply(t).Plan.String()); strings.Contains(plan, "192.0.2.77") {
+		t.Errorf("plan\n%s", plan)
+	}
+}
+
 // Every failure is named, and none keeps the rest from being done.
 func TestReconcileFailures(t *testing.T) {
 	t.Parallel()

@@ -138,4 +138,6 @@ type Memory struct {
 	// Endpoints are those that were last set from a configured record, by key.
 	// They tell a new setting from a peer that has roamed.
 	Endpoints map[wgtypes.Key]netip.AddrPort
+	// Seen is where peers were heard of last, by key.
+	Seen map[wgtypes.Key]netip.AddrPort
 }

@@ -61,13 +61,14 @@ type wanter struct {
 	owner     map[netip.Addr]int   // the node each address belongs to
 	endpoints map[netip.Addr]int   // where peers are, and whose endpoint it is; 0: a peer that is not ours
 	foreign   map[netip.Prefix]wgtypes.Key
+	renewed   map[int]bool // nodes whose peers will have had no handshake
 
 	desired  Desired
 	warnings []Warning
 }
 
 func newWanter(c Cluster, mem Memory, now State, found Resolved) *wanter {
-	w := &wanter{c: c, mem: mem, now: now, found: found}
+	w := &wanter{c: c, mem: mem, now: now, found: found, renewed: make(map[int]bool)}
 	w.peers = peersByKey(now)
 	w.nodes = w.usableNodes()
 	w.foreign = w.foreignIPs()

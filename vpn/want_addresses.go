@@ -91,7 +91,7 @@ func (w *wanter) direct(id int) bool {
 	}
 	node, _ := w.c.Node(id)
 	have, exists := w.now.Peer(node.PublicKey)
-	return exists && w.now.Fresh(have)
+	return exists && w.now.Fresh(have) && !w.renewed[id]
 }
 
 // allowed says whether addr may be an allowed IP at all.

@@ -14,12 +14,24 @@ func (w *wanter) addPeer(n Node) {
 		// A tunnel cannot carry itself, and the address must stay in the tunnel
 		// for the node it belongs to.
 		w.warn(n.ID, "forgetting the endpoint %v: it is inside the cluster network", have.Endpoint)
-		p.Renew = true
+		p.Renew, p.Endpoint = true, w.seen(n)
+		w.renewed[n.ID] = true
+	case !have.Endpoint.IsValid():
+		p.Endpoint = w.seen(n)
 	}
 	if n.Endpoint == "" && !have.Endpoint.IsValid() && w.mustFind(n.ID) {
 		w.warn(n.ID, "the record has no endpoint: waiting for the node to make itself heard")
 	}
 	w.desired.Peers = append(w.desired.Peers, p)
+}
+
+// seen returns where the node was heard of before its peer forgot it.
+func (w *wanter) seen(n Node) netip.AddrPort {
+	endpoint := w.mem.Seen[n.PublicKey]
+	if w.c.Network.Contains(endpoint.Addr()) {
+		return netip.AddrPort{}
+	}
+	return endpoint
 }
 
 // mustFind says whether this node has to find node id, rather than wait
@@ -93,6 +105,7 @@ func (w *wanter) knownEndpoints() map[netip.Addr]int {
 	}
 	for _, p := range w.desired.Peers {
 		add(p.Configured.Addr(), p.Node)
+		add(p.Endpoint.Addr(), p.Node)
 		if have, ok := w.peers[p.Key]; ok && !p.Renew && !p.Endpoint.IsValid() {
 			add(have.Endpoint.Addr(), p.Node)
 		}
