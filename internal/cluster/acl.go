@@ -17,14 +17,20 @@ func localUsers() []string { return []string{"default", "cluster", "api-server"}
 // UserName is the ACL user of a node's agent.
 func UserName(node int) string { return fmt.Sprintf("node/%d", node) }
 
-// setUser is the command that makes, or makes anew, the ACL user of a node.
-func setUser(node int, passwordHash string) []any {
+// UserRules are the rules of a node agent's ACL user, as ACL SETUSER and ACL files
+// take them. passwordHash is the SHA-256 of its password, in hex.
+func UserRules(node int, passwordHash string) []string {
 	name := UserName(node)
-	rules := fmt.Sprintf("ACL SETUSER %s reset on #%s resetkeys ~%s/* ~task/%s/* %%R~cluster/* %%R~node/* %%R~module/* "+
+	return strings.Fields(fmt.Sprintf("on #%s resetkeys ~%s/* ~task/%s/* %%R~cluster/* %%R~node/* %%R~module/* "+
 		"%%R~private/agents/* %%R~private/nodes/* resetchannels &progress/%s/* &%s/event/* "+
 		"nocommands +@read +@write +@transaction +@connection +publish -@admin +psync +replconf",
-		name, strings.ToLower(passwordHash), name, name, name, name)
-	return fields(rules)
+		strings.ToLower(passwordHash), name, name, name, name))
+}
+
+// setUser is the command that makes, or makes anew, the ACL user of a node.
+func setUser(node int, passwordHash string) []any {
+	rules := strings.Join(UserRules(node, passwordHash), " ")
+	return fields("ACL SETUSER " + UserName(node) + " reset " + rules)
 }
 
 func fields(command string) []any {

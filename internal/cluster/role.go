@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"cluster-agent/internal/wait"
 )
 
 // Role is what a Redis says of itself (command ROLE).
@@ -140,13 +142,4 @@ func (s *Store) WaitRole(ctx context.Context, ready func(Role) bool) error {
 }
 
 // pause waits a moment before Redis is asked again; false if ctx ended meanwhile.
-func pause(ctx context.Context) bool {
-	timer := time.NewTimer(retryShort)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
+func pause(ctx context.Context) bool { return wait.For(ctx, retryShort) }

@@ -16,6 +16,7 @@ import (
 
 	"cluster-agent/internal/cluster"
 	"cluster-agent/internal/host"
+	"cluster-agent/internal/wait"
 	"cluster-agent/vpn"
 	"cluster-agent/worker/redisq"
 )
@@ -55,7 +56,7 @@ func (m *Machine) startVPN(ctx context.Context, address netip.Addr, network neti
 		return err
 	}
 	// What this machine was before, and what spoke against it, counts no more.
-	if err = m.forgetStanding(); err != nil {
+	if err = m.setStanding(Standing{Phase: Joining, Since: time.Now().UTC().Round(0)}); err != nil {
 		return err
 	}
 	key, err := m.Files.Keys()
@@ -173,7 +174,7 @@ func (m *Machine) MeetLeader(ctx context.Context, leader netip.Addr, node int) e
 	defer cancel()
 	for {
 		err = client.Ping(ctx).Err()
-		if err == nil || !pause(ctx, prepareInterval) {
+		if err == nil || !wait.For(ctx, prepareInterval) {
 			break
 		}
 	}
@@ -184,7 +185,8 @@ func (m *Machine) MeetLeader(ctx context.Context, leader netip.Addr, node int) e
 }
 
 // Replicate makes the local Redis a replica of the leader's, for good. What it
-// held is replaced.
+// held is replaced. If that does not come about, a Redis that belonged to no
+// cluster is a master again: a task can be given here only to a master.
 func (m *Machine) Replicate(ctx context.Context, leader, self netip.Addr) error {
 	credentials, err := m.Files.Credentials(host.NodeAgent)
 	if err != nil {
@@ -193,15 +195,44 @@ func (m *Machine) Replicate(ctx context.Context, leader, self netip.Addr) error 
 	ctx, cancel := context.WithTimeout(ctx, copyTime)
 	defer cancel()
 	return m.Redis(func(store *cluster.Store) error {
-		if err := follow(ctx, store, credentials, leader, self); err != nil {
+		before, err := store.Role(ctx)
+		if err != nil {
 			return err
 		}
-		if err := store.WaitRole(ctx, func(role cluster.Role) bool { return !role.Master && role.LinkUp }); err != nil {
-			return fmt.Errorf("wait for the data of the leader: %w", err)
+		if err = replicate(ctx, store, credentials, leader, self); err != nil {
+			return errors.Join(err, giveUp(ctx, store, before))
 		}
-		_, err := store.AdoptACLs(ctx)
+		_, err = store.AdoptACLs(ctx)
 		return errors.Join(err, store.Remember(ctx))
 	})
+}
+
+// replicate begins the replication and waits until it is in sync.
+func replicate(ctx context.Context, store *cluster.Store, credentials host.Credentials, leader, self netip.Addr) error {
+	if err := follow(ctx, store, credentials, leader, self); err != nil {
+		return err
+	}
+	if err := store.WaitRole(ctx, func(role cluster.Role) bool { return !role.Master && role.LinkUp }); err != nil {
+		return fmt.Errorf("wait for the data of the leader: %w", err)
+	}
+	return nil
+}
+
+// giveUpTime bounds the way back of a join that has failed.
+const giveUpTime = 10 * time.Second
+
+// giveUp makes a Redis that was a master of no cluster, and has not got the data
+// of one, a master again.
+func giveUp(ctx context.Context, store *cluster.Store, before cluster.Role) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveUpTime)
+	defer cancel()
+	if _, err := store.Network(ctx); !before.Master || !errors.Is(err, cluster.ErrNoNetwork) {
+		return nil
+	}
+	if err := store.Lead(ctx); err != nil {
+		return fmt.Errorf("after that: %w", err)
+	}
+	return store.Remember(ctx)
 }
 
 // follow begins the replication. Each part needs those before it, and the last

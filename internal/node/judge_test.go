@@ -25,6 +25,9 @@ type pair struct {
 	log     *strings.Builder
 }
 
+// network has the addresses of all Redis servers of tests.
+const network = "127.0.0.0/8"
+
 // newPair makes a cluster of two nodes; node 2's Redis follows as user node/2, as
 // those of real nodes do.
 func newPair(t *testing.T) *pair {
@@ -35,17 +38,21 @@ func newPair(t *testing.T) *pair {
 	p.redis = p.leader.Client()
 	p.records = cluster.NewStore(p.redis)
 	ctx, key := t.Context(), newLeader(t, "").PublicKey
-	must(t, p.records.Create(ctx, "10.5.4.0/24", vpn.Node{ID: 1, PublicKey: key, Address: address("10.5.4.1")}, "uuid"))
+	must(t, p.records.Create(ctx, network, vpn.Node{ID: 1, PublicKey: key, Address: p.leader.Addr}, "uuid"))
 	p.add()
 	must(t, p.follow())
 	p.local.Eventually("be in sync", func() bool { return p.role().LinkUp })
+	p.leader.Eventually("count its replica", func() bool { // which can take a second more
+		role, err := p.records.Role(ctx)
+		return err == nil && len(role.Replicas) == 1
+	})
 	return p
 }
 
 // add makes, or makes again, node 2's records and user.
 func (p *pair) add() {
 	p.t.Helper()
-	node := vpn.Node{ID: 2, PublicKey: newLeader(p.t, "").PublicKey, Address: address("10.5.4.2")}
+	node := vpn.Node{ID: 2, PublicKey: newLeader(p.t, "").PublicKey, Address: p.local.Addr}
 	must(p.t, p.records.AddNode(p.t.Context(), cluster.NewNode{Node: node, PasswordHash: redistest.PasswordHash()}))
 }
 
@@ -154,7 +161,7 @@ func TestWeighDamage(t *testing.T) {
 	}
 	p.leader.Kill()
 	must(t, p.Redis(func(store *cluster.Store) error { return store.Lead(ctx) }))
-	must(t, p.local.Client().Set(ctx, "cluster/network", "10.5.4.0/24", 0).Err())
+	must(t, p.local.Client().Set(ctx, "cluster/network", network, 0).Err())
 	p.wants("a master without a record of its own", evidence{})
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"cluster-agent/internal/cluster"
+	"cluster-agent/internal/wait"
 	"cluster-agent/vpn"
 )
 
@@ -62,7 +63,7 @@ func (k *kept) Role(context.Context) (cluster.Role, error) {
 func (k *kept) Settle(ctx context.Context) (vpn.Report, error) {
 	var takes time.Duration
 	k.set(func(k *kept) { k.settled++; takes = k.takes })
-	if !pause(ctx, takes) { // nobody may wait for a mutex meanwhile
+	if !wait.For(ctx, takes) { // nobody may wait for a mutex meanwhile
 		return vpn.Report{}, ctx.Err()
 	}
 	k.mu.Lock()

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"cluster-agent/internal/wait"
 )
 
 // letGoInterval is how often an old hub looks who is still there: the sooner it
@@ -36,7 +38,7 @@ func (sw *switching) letGo(ctx context.Context) error {
 				return err
 			}
 		}
-		if !pause(ctx, letGoInterval) {
+		if !wait.For(ctx, letGoInterval) {
 			sw.Say("nodes at %v have not turned to node %d yet", kept, sw.target.ID)
 			return nil
 		}
@@ -59,7 +61,7 @@ func (sw *switching) watchWorkers(ctx context.Context, asking *sync.WaitGroup) *
 					b.silent(address)
 					return
 				}
-				if !pause(ctx, prepareInterval) {
+				if !wait.For(ctx, prepareInterval) {
 					return
 				}
 			}

@@ -1,6 +1,3 @@
-// Package node is this machine as a member of the cluster: it brings the
-// machine to what the cluster's records in Redis say, follows a change of the
-// leader, and joins a cluster.
 package node
 
 import (
@@ -9,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
-	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -29,6 +25,7 @@ type Machine struct {
 	Log      *logrus.Entry
 
 	lookups vpn.Lookups
+	seen    vpn.Whereabouts
 	begun   atomic.Bool // the membership has been looked at since this process started
 }
 
@@ -124,6 +121,7 @@ func (m *Machine) withReconciler(records recordsReader, work func(*vpn.Reconcile
 		Device:     device,
 		Resolver:   m.Resolver,
 		Lookups:    &m.lookups,
+		Seen:       &m.seen,
 		Cluster:    records,
 		Known:      peers.known,
 		Remember:   peers.remember,
@@ -164,16 +162,4 @@ func (m *Machine) Watch(ctx context.Context, changed func(), failed func(error))
 // given is records that were read before.
 func given(c vpn.Cluster) recordsReader {
 	return func(context.Context) (vpn.Cluster, []vpn.Warning, error) { return c, nil, nil }
-}
-
-// pause waits before the next try; false if ctx ended meanwhile.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

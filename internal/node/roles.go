@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cluster-agent/internal/cluster"
+	"cluster-agent/internal/wait"
 )
 
 // lead makes this machine the leader.
@@ -128,7 +129,7 @@ func (sw *switching) leave(ctx context.Context) error {
 	if err := sw.session.Follow(ctx, sw.target.Address); err != nil {
 		return errors.Join(vpnErr, err)
 	}
-	pause(ctx, leaveTime)
+	wait.For(ctx, leaveTime)
 	return vpnErr
 }
 

@@ -28,8 +28,9 @@ type Standing struct {
 // Phase is how far a node has come that may be no member any more.
 type Phase string
 
-// The phases. A node that never was a member is in none.
+// The phases. A node of which nothing is known is in none.
 const (
+	Joining Phase = "joining" // its records are not applied before they are known to be those of its cluster
 	Member  Phase = "member"
 	Doubted Phase = "doubted" // there is evidence against it, but not for long
 	Silent  Phase = "silent"  // it sends nothing
@@ -72,7 +73,7 @@ const (
 
 // next is the standing after new evidence. It is pure.
 func (s Standing) next(e evidence, now time.Time) Standing {
-	if s.Node != e.self {
+	if s.Node != e.self && s.Phase != Joining {
 		s = Standing{} // what was known of another node
 	}
 	switch {
@@ -143,10 +144,11 @@ func (s Standing) as(node int) Standing {
 	return s
 }
 
-// applies says whether the records are to be applied to the VPN. A node whose
-// record is gone finds nothing in them that it could apply.
+// applies says whether the records are to be applied to the VPN. In those of a
+// machine that is about to join another cluster, or to join again, is what it was
+// before; those of a removed node do not speak of it.
 func (s Standing) applies() bool {
-	return s.Phase != Silent && (s.Phase == "" || s.Why != Removed)
+	return s.Phase != Joining && s.Phase != Silent && s.Why != Removed
 }
 
 // again is when the standing has to be looked at again; zero: whenever.
@@ -160,7 +162,7 @@ func (s Standing) again(now time.Time) time.Time {
 		return now.Add(askInterval)
 	case s.Phase == Silent:
 		return s.Since.Add(s.Pause)
-	case s.Phase == Member:
+	case s.Phase == Member, s.Phase == Joining:
 	}
 	return time.Time{}
 }
@@ -197,14 +199,6 @@ func (m *Machine) setStanding(s Standing) error {
 	}
 	if err != nil {
 		return fmt.Errorf("write this node's membership: %w", err)
-	}
-	return nil
-}
-
-// forgetStanding makes this node one that never was a member.
-func (m *Machine) forgetStanding() error {
-	if err := os.Remove(m.standingPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("forget this node's membership: %w", err)
 	}
 	return nil
 }

@@ -46,6 +46,7 @@ func TestStanding(t *testing.T) {
 		"removed, back unasked":    append(stop, step{1, isMember, Member, ""}),
 		"removed, and revived":     append(stop, step{1, isRevived, Asking, Removed}, step{askTime, isGone, Silent, Removed}),
 		"refused":                  append(refuse, step{refusedPause, isRefused, Asking, Refused}, step{askTime, isRefused, Silent, Refused}),
+		"joining":                  {{0, isCutOff, "", ""}, {0, isMember, Member, ""}},
 		"another node":             append(stop, step{1, isNewcomer, "", ""}, step{1, isMember, Member, ""}),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -127,10 +128,5 @@ func TestStandingFile(t *testing.T) {
 	must(t, os.WriteFile(m.standingPath(), []byte("no JSON"), 0o600))
 	if s, err := m.Standing(); err == nil || !strings.Contains(err.Error(), "membership") || s != (Standing{}) {
 		t.Errorf("rubbish: %+v, %v", s, err)
-	}
-	must(t, m.forgetStanding())
-	must(t, m.forgetStanding())
-	if s, err := m.Standing(); err != nil || s != (Standing{}) {
-		t.Errorf("forgotten: %+v, %v", s, err)
 	}
 }

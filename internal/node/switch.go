@@ -11,6 +11,7 @@ import (
 
 	"cluster-agent/internal/cluster"
 	"cluster-agent/internal/host"
+	"cluster-agent/internal/wait"
 	"cluster-agent/vpn"
 	"cluster-agent/vpn/netdev"
 	"cluster-agent/worker/redisq"
@@ -155,7 +156,7 @@ func (sw *switching) prepare(ctx context.Context, ready func(context.Context) (b
 		if done {
 			return nil
 		}
-		if !pause(ctx, prepareInterval) {
+		if !wait.For(ctx, prepareInterval) {
 			return errors.Join(ctx.Err(), err)
 		}
 	}
@@ -235,7 +236,7 @@ func (sw *switching) oldLeaderAnswers(ctx context.Context) bool {
 		if err == nil {
 			return leads
 		}
-		if !sw.role.LinkUp || time.Since(began) >= doubtTime || !pause(ctx, prepareInterval) {
+		if !sw.role.LinkUp || time.Since(began) >= doubtTime || !wait.For(ctx, prepareInterval) {
 			return false
 		}
 	}

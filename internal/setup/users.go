@@ -2,9 +2,9 @@ package setup
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
+	"cluster-agent/internal/cluster"
 	"cluster-agent/internal/host"
 )
 
@@ -44,11 +44,7 @@ func apiServerUser(password string) aclUser {
 
 // nodeUser is the user of a node agent.
 func nodeUser(id int, password string) aclUser {
-	name := "node/" + strconv.Itoa(id)
-	return withPassword(name, password, "resetkeys ~"+name+"/* ~task/"+name+"/* "+
-		"%R~cluster/* %R~node/* %R~module/* %R~private/agents/* %R~private/nodes/* "+
-		"resetchannels &progress/"+name+"/* &"+name+"/event/* "+
-		"nocommands +@read +@write +@transaction +@connection +publish -@admin +psync +replconf")
+	return aclUser{cluster.UserName(id), cluster.UserRules(id, passwordHash(password))}
 }
 
 // parseUsers reads the lines of an ACL file, or of ACL LIST; other lines are
