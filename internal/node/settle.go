@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 
@@ -32,7 +34,7 @@ func (m *Machine) Settle(ctx context.Context) (vpn.Report, error) {
 		hostsErr := m.nameLeader(ctx, s)
 		var vpnErr error
 		report, vpnErr = m.applyRoutes(ctx, s)
-		return errors.Join(aclErr, followErr, hostsErr, vpnErr, m.answer(ctx, s))
+		return errors.Join(aclErr, followErr, hostsErr, vpnErr, m.answer(ctx, s), m.forward6(ctx, s))
 	})
 	return report, err
 }
@@ -69,6 +71,54 @@ func (m *Machine) answer(ctx context.Context, s *session) error {
 	}
 	m.Log.Infof("the local Redis did not listen on %s: now it does", at)
 	return err
+}
+
+// forward6 makes this node pass IPv6 packets on, if that is its part: as the hub of
+// a cluster with IPv6 destinations, or in front of one of them. Those to IPv4 are
+// passed on by every node, see package setup.
+func (m *Machine) forward6(ctx context.Context, s *session) error {
+	records, _, err := s.snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	interfaces, err := forwarding6(records, host.InterfaceTo)
+	if err != nil || len(interfaces) == 0 {
+		return err
+	}
+	changed, err := m.Files.Forward6(interfaces...)
+	for _, line := range changed {
+		m.Log.Infof("for the cluster's IPv6 destinations: %s", line)
+	}
+	return err
+}
+
+// forwarding6 returns the interfaces by which IPv6 packets arrive that this node has
+// to pass on, wg0 first; none if there are no such packets.
+func forwarding6(records vpn.Cluster, interfaceTo func(netip.Addr) (string, error)) ([]string, error) {
+	hub := false
+	behind := map[string]bool{}
+	for _, node := range records.Nodes {
+		for _, destination := range node.Destinations {
+			if !destination.Is6() {
+				continue
+			}
+			hub = hub || records.Leader == records.Self
+			if node.ID != records.Self {
+				continue
+			}
+			name, err := interfaceTo(destination)
+			if err != nil {
+				return nil, err
+			}
+			behind[name] = true
+		}
+	}
+	delete(behind, "") // this node's own address
+	delete(behind, host.WireGuardInterface)
+	if !hub && len(behind) == 0 {
+		return nil, nil
+	}
+	return append([]string{host.WireGuardInterface}, slices.Sorted(maps.Keys(behind))...), nil
 }
 
 // followRecords makes the local Redis follow the leader that the records name,
