@@ -127,7 +127,7 @@ func TestBashCompletes(t *testing.T) {
 		{"api-cli run -a " + module + " b\t", "api-cli run -a " + module + " bye "},
 		{`api-cli run --data '{"a b": [1]}' crea` + "\t", `api-cli run --data '{"a b": [1]}' create-cluster `},
 		{"agent api-cli run " + module + "/b\t", "agent api-cli run " + module + "/bye "},
-		{"agent join\t", "agent join-request "},
+		{"agent join-r\t", "agent join-request "},
 		{"agent --actionsdir fol\t", "agent --actionsdir folder/"},
 		{"switch-leader --en\t", "switch-leader --endpoint "},
 	} {

@@ -89,7 +89,7 @@ func commandNamed(name string, env *environment) *cobra.Command {
 func subcommands(env *environment) []*cobra.Command {
 	return []*cobra.Command{
 		apiCLICommand(env), switchLeaderCommand(env), applyRoutesCommand(env), vpnStatusCommand(env),
-		setupNodeCommand(env), joinRequestCommand(env), versionCommand(env),
+		setupNodeCommand(env), joinRequestCommand(env), joinNodeCommand(env), versionCommand(env),
 	}
 }
 
