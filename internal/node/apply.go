@@ -27,16 +27,17 @@ func (m *Machine) ApplyRoutes(ctx context.Context) (vpn.Report, error) {
 // applyRoutes brings the VPN to what the records say, as far as this node still
 // belongs to the cluster.
 func (m *Machine) applyRoutes(ctx context.Context, s *session) (vpn.Report, error) {
-	standing, err := m.judge(ctx, s)
-	if err != nil {
-		return vpn.Report{}, fmt.Errorf("find out whether this node is a member: %w", err)
-	}
 	var report vpn.Report
+	var err error
+	standing, judgeErr := m.judge(ctx, s)
+	if judgeErr != nil {
+		judgeErr = fmt.Errorf("find out whether this node is a member: %w", judgeErr)
+	}
 	if standing.applies() {
 		report, err = m.bring(ctx, s)
 	}
 	report.Again = sooner(report.Again, standing.again(time.Now()))
-	return report, err
+	return report, errors.Join(judgeErr, err)
 }
 
 // bring brings the VPN to what the records say.

@@ -129,6 +129,9 @@ func LogChanges(entry *logrus.Entry, report vpn.Report) {
 	for _, line := range report.Plan.Lines() {
 		entry.Infof("VPN: %s", line)
 	}
+	if report.Saved && !report.Upped && report.Plan.Empty() {
+		entry.Info("VPN: wg0.conf was missing or said something else, it is written anew")
+	}
 }
 
 func (k *Keeper) look(ctx context.Context) situation {
