@@ -108,6 +108,10 @@ func TestInterfaceComesBack(t *testing.T) {
 	ctx := deadline(t, 5*time.Minute)
 	c := newCluster(ctx, t, 3)
 	settle(ctx, t, c)
+	// The hub has to have looked where its workers are, as it does all the time.
+	if _, err := c.Lab.Node(1).RedisCLI(ctx, "PUBLISH", "cluster/event/vpn-changed", "{}"); err != nil {
+		t.Fatal(err)
+	}
 	for _, id := range []int{2, 1} {
 		n := c.Lab.Node(id)
 		for _, harm := range [][]string{

@@ -33,9 +33,9 @@ func (r *run) saveConf() {
 		return
 	}
 	r.setPeers(&conf, false)
-	if after := string(conf.Bytes()); after != before {
-		// Now that the file is written anyway, it also gets the addresses at which
-		// the other peers were last heard of, so that after a restart this node
+	if after := string(conf.Bytes()); after != before || !r.now.Exists {
+		// Now that the file is written, or read, anyway, it also gets the addresses at
+		// which the other peers were last heard of, so that after a restart this node
 		// finds them and need not be found. They alone are not worth a write: they
 		// change whenever a peer's NAT box likes.
 		r.setPeers(&conf, true)
@@ -105,8 +105,13 @@ func (r *run) setPeers(conf *Conf, learnt bool) {
 // the one in the file, or the learnt one if there is one and it is asked for.
 // None is ever inside the cluster network.
 func (r *run) unconfigured(inFile netip.AddrPort, w DesiredPeer, learnt bool) netip.AddrPort {
-	if p, ok := r.now.Peer(w.Key); ok && learnt && p.Endpoint.IsValid() && !w.Renew {
+	p, exists := r.now.Peer(w.Key)
+	switch seen := r.mem.Seen[w.Key]; {
+	case !learnt:
+	case exists && p.Endpoint.IsValid() && !w.Renew:
 		inFile = p.Endpoint
+	case seen.IsValid():
+		inFile = seen
 	}
 	if r.cluster.Network.Contains(inFile.Addr()) {
 		return netip.AddrPort{}

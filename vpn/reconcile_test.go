@@ -223,6 +223,13 @@ func TestReconcileFindsWorkersAgain(t *testing.T) {
 	b.sim.Handshake(key(2), addrPort("192.0.2.77:1024"), now)
 	b.apply(t)
 	b.sim.Change(func(s *vpn.State) { s.Exists, s.Peers, s.Routes = false, nil, nil })
+	up := b.Up
+	b.Up = func(ctx context.Context) error {
+		if !strings.Contains(b.conf(t), "Endpoint = 192.0.2.77:1024\n") {
+			t.Errorf("brought up from\n%s", b.conf(t))
+		}
+		return up(ctx)
+	}
 	if plan := readable(b.apply(t).Plan.String()); !strings.Contains(plan, "peer add node 2 key2: endpoint 192.0.2.77:1024") {
 		t.Errorf("plan\n%s", plan)
 	}
