@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -196,5 +197,84 @@ func TestPromoteWhileTheCandidatesAgentDies(t *testing.T) {
 	if err := agent.Kill(ctx); err != nil {
 		t.Fatal(err)
 	}
+	settle(ctx, t, c)
+}
+
+// A worker whose agent is away misses the event of a switch. Its Redis hears of the new
+// leader through the old one, and the node follows as soon as its agent is back.
+func TestSwitchThatAWorkerMisses(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t, 4*time.Minute)
+	c := newCluster(ctx, t, 4)
+	settle(ctx, t, c)
+	if err := c.SetEndpoint(ctx, 3, c.Lab.Node(3).Endpoint()); err != nil {
+		t.Fatal(err)
+	}
+	worker := c.Lab.Node(4)
+	agent := worker.Service(lab.NodeAgent)
+	agent.Stop()
+	if err := c.Promote(ctx, 3); err != nil {
+		t.Fatal(err)
+	}
+	eventually(ctx, t, 20*time.Second, "the worker's Redis knows who leads", func(ctx context.Context) error {
+		leader, err := worker.RedisCLI(ctx, "HGET", "cluster/environment", "NODE_ID")
+		if err == nil && strings.TrimSpace(leader) != "3" {
+			err = fmt.Errorf("it says %q", leader)
+		}
+		return err
+	})
+	if err := agent.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	settle(ctx, t, c)
+	if log := logsOf(t, worker); strings.Contains(log, "leader-changed") || !strings.Contains(log, "missed that node 3 leads") {
+		t.Errorf("the worker did not miss the event, or does not say so:\n%s", log)
+	}
+}
+
+// The leader is dead, and the command is typed into a worker long before it is typed into
+// the candidate, whose records name the dead leader still. The worker stays turned,
+// whatever makes its agent look again.
+func TestSwitchAheadOfTheCandidate(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t, 4*time.Minute)
+	c := newCluster(ctx, t, 3)
+	settle(ctx, t, c)
+	if err := c.SetEndpoint(ctx, 3, c.Lab.Node(3).Endpoint()); err != nil {
+		t.Fatal(err)
+	}
+	worker := c.Lab.Node(2)
+	eventually(ctx, t, 20*time.Second, "the endpoint has come", func(ctx context.Context) error {
+		endpoint, err := worker.RedisCLI(ctx, "HGET", "node/3/vpn", "endpoint")
+		if err == nil && !strings.Contains(endpoint, c.Lab.Node(3).Endpoint()) {
+			err = errors.New(endpoint)
+		}
+		return err
+	})
+	if err := c.Lab.Node(1).PowerOff(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SwitchLeader(ctx, 2, 3); err != nil {
+		t.Fatal(err)
+	}
+	before := mustRun(ctx, t, worker, "wg", "show", "wg0", "allowed-ips")
+	said := len(logsOf(t, worker))
+	for _, cause := range [][]string{
+		{"ip", "address", "add", "198.51.100.7/32", "dev", "lo"},
+		{"ip", "link", "set", "eth0", "mtu", "1400"},
+	} {
+		mustRun(ctx, t, worker, cause...)
+		calm(ctx, t, []*lab.Node{worker})
+		if after := mustRun(ctx, t, worker, "wg", "show", "wg0", "allowed-ips"); after != before {
+			t.Errorf("%v: the worker turned from\n%sto\n%s", cause, before, after)
+		}
+	}
+	if log := logsOf(t, worker)[said:]; strings.Contains(log, "VPN: ") {
+		t.Errorf("the worker changed its VPN:\n%s", log)
+	}
+	if err := c.SwitchLeader(ctx, 3, 3); err != nil {
+		t.Fatal(err)
+	}
+	c.MoveTo(3)
 	settle(ctx, t, c)
 }

@@ -69,7 +69,7 @@ func (m *Machine) AdoptACLs(ctx context.Context) error {
 }
 
 func (m *Machine) adoptACLs(ctx context.Context, s *session) error {
-	role, err := s.Role(ctx)
+	role, err := s.readRole(ctx)
 	if err != nil || role.Master {
 		return err
 	}
@@ -77,16 +77,17 @@ func (m *Machine) adoptACLs(ctx context.Context, s *session) error {
 	return err
 }
 
-// records reads the cluster as this machine has to see it. While its Redis is a
-// replica without a link, the records are old, and whom Redis was told to
-// follow is the later word on who leads.
+// records reads the cluster as this machine has to see it. Whom a replica was told
+// to follow is the later word on who leads: in the midst of a switch, it may follow
+// a node that does not lead yet, and whose records name another. If it is the
+// earlier word, since the node has missed a switch, see [Machine.followRecords].
 func (s *session) records(ctx context.Context) (vpn.Cluster, []vpn.Warning, error) {
 	records, warnings, err := s.snapshot(ctx)
 	if err != nil {
 		return records, warnings, err
 	}
-	role, err := s.Role(ctx)
-	if err != nil || role.Master || role.LinkUp {
+	role, err := s.readRole(ctx)
+	if err != nil || role.Master {
 		return records, warnings, err
 	}
 	if followed, found := nodeAt(records, role.Source); found {

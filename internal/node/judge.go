@@ -42,7 +42,7 @@ func (m *Machine) weigh(ctx context.Context, s *session, standing Standing) (evi
 	if err != nil {
 		return e, err
 	}
-	role, err := s.Role(ctx)
+	role, err := s.readRole(ctx)
 	if err != nil {
 		return e, err
 	}

@@ -18,7 +18,7 @@ import (
 // and from time to time. Events may be missed; what they announce may not.
 type Keeper struct {
 	settle        func(context.Context) (vpn.Report, error)
-	role          func(context.Context) (cluster.Role, error)
+	situation     func(context.Context) (situation, error)
 	watch         func(ctx context.Context, changed func(), failed func(error))
 	hurry         func() // names that could not be found may be found now
 	leaderChanged func()
@@ -48,7 +48,7 @@ const (
 // local Redis got another role or master.
 func NewKeeper(m *Machine, leaderChanged func()) *Keeper {
 	return &Keeper{
-		settle: m.Settle, role: m.Role, watch: m.Watch, hurry: m.lookups.Hurry,
+		settle: m.Settle, situation: m.situation, watch: m.Watch, hurry: m.lookups.Hurry,
 		leaderChanged: leaderChanged, log: m.Log,
 		nudged: make(chan struct{}, 1), moved: make(chan struct{}, 1),
 	}
@@ -63,6 +63,24 @@ func (m *Machine) Role(ctx context.Context) (cluster.Role, error) {
 		return err
 	})
 	return role, err
+}
+
+// situation asks the local Redis what may make a run necessary.
+func (m *Machine) situation(ctx context.Context) (situation, error) {
+	var now situation
+	err := m.with(func(s *session) error {
+		role, err := s.Role(ctx)
+		if err != nil {
+			return err
+		}
+		now = situation{known: true, leader: role.Source, linkUp: role.LinkUp, copying: role.Copying}
+		// Before a cluster has been created there is no such record; a bad one is a run's to tell.
+		if recorded, err := s.Leader(ctx); err == nil {
+			now.recorded = recorded
+		}
+		return nil
+	})
+	return now, err
 }
 
 // Nudge makes the keeper look soon. It never blocks.
@@ -135,12 +153,12 @@ func LogChanges(entry *logrus.Entry, report vpn.Report) {
 }
 
 func (k *Keeper) look(ctx context.Context) situation {
-	role, err := k.role(ctx)
+	now, err := k.situation(ctx)
 	if err != nil {
 		k.complain(ctx, err)
 		return situation{}
 	}
-	return situation{known: true, leader: role.Source, linkUp: role.LinkUp, copying: role.Copying}
+	return now
 }
 
 // outcome is what a run means for those to come.

@@ -21,6 +21,7 @@ import (
 type kept struct {
 	mu       sync.Mutex
 	role     cluster.Role
+	recorded int  // the leader by the records
 	away     bool // Redis does not answer
 	warnings []vpn.Warning
 	failure  error
@@ -46,18 +47,20 @@ func (k *kept) keeper() *Keeper {
 	log := logrus.New()
 	log.SetOutput(&k.log)
 	return &Keeper{
-		settle: k.Settle, role: k.Role, watch: k.Watch, hurry: k.hurry, leaderChanged: k.leaderChanged,
+		settle: k.Settle, situation: k.situation, watch: k.Watch, hurry: k.hurry, leaderChanged: k.leaderChanged,
 		log: logrus.NewEntry(log), nudged: make(chan struct{}, 1), moved: make(chan struct{}, 1),
 	}
 }
 
-func (k *kept) Role(context.Context) (cluster.Role, error) {
+func (k *kept) situation(context.Context) (situation, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.away {
-		return cluster.Role{}, errors.New("connection refused")
+		return situation{}, errors.New("connection refused")
 	}
-	return k.role, nil
+	return situation{
+		known: true, leader: k.role.Source, linkUp: k.role.LinkUp, copying: k.role.Copying, recorded: k.recorded,
+	}, nil
 }
 
 func (k *kept) Settle(ctx context.Context) (vpn.Report, error) {
@@ -137,10 +140,12 @@ func TestKeeper(t *testing.T) {
 		k.after(t, roleInterval, 5, 2) // who is connected to it is no news
 		k.set(func(k *kept) { k.role = replicaOf("10.5.4.3:6379") })
 		k.after(t, roleInterval, 6, 3)
+		k.set(func(k *kept) { k.recorded = 2 })
+		k.after(t, roleInterval, 7, 3) // another leader by the records
 		k.set(func(k *kept) { k.role.LinkUp = false })
-		k.after(t, roleInterval, 7, 3) // the master is the same
+		k.after(t, roleInterval, 8, 3) // the master is the same
 		k.set(func(k *kept) { k.role.LinkUp = true })
-		k.after(t, roleInterval, 8, 3) // events may have been missed
+		k.after(t, roleInterval, 9, 3) // events may have been missed
 	})
 }
 

@@ -39,26 +39,43 @@ type session struct {
 	*cluster.Store
 	close func() error
 	self  int
-	read  *snapshot // nil: nothing has been read yet
+	read  *reading // nil: nothing has been read yet
 }
 
-// snapshot is what the records said when they were read.
-type snapshot struct {
+// reading is what the local Redis said of itself and of the cluster when it was read.
+type reading struct {
+	role     cluster.Role
+	roleErr  error
 	records  vpn.Cluster
 	warnings []vpn.Warning
 	err      error
 }
 
-// forget makes the next part of a run read the records anew.
+// forget makes the next part of a run read role and records anew.
 func (s *session) forget() { s.read = nil }
 
-// snapshot reads the records once: all parts of a run go by the same.
-func (s *session) snapshot(ctx context.Context) (vpn.Cluster, []vpn.Warning, error) {
+// once reads role and records, and then tells the same again: all parts of a run
+// go by the same. The role comes first, since the records of a replica that was in
+// sync then are not older than that.
+func (s *session) once(ctx context.Context) *reading {
 	if s.read == nil {
-		records, warnings, err := s.Snapshot(ctx, s.self)
-		s.read = &snapshot{records, warnings, err}
+		s.read = &reading{}
+		s.read.role, s.read.roleErr = s.Role(ctx)
+		s.read.records, s.read.warnings, s.read.err = s.Snapshot(ctx, s.self)
 	}
-	return s.read.records, slices.Clone(s.read.warnings), s.read.err
+	return s.read
+}
+
+// snapshot returns the records as they are.
+func (s *session) snapshot(ctx context.Context) (vpn.Cluster, []vpn.Warning, error) {
+	r := s.once(ctx)
+	return r.records, slices.Clone(r.warnings), r.err
+}
+
+// readRole returns the role of the local Redis when the records were read.
+func (s *session) readRole(ctx context.Context) (cluster.Role, error) {
+	r := s.once(ctx)
+	return r.role, r.roleErr
 }
 
 // open connects to the local Redis. Nothing is sent yet.

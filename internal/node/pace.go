@@ -8,6 +8,9 @@ type situation struct {
 	leader  string // whom it follows; empty: it is the master
 	linkUp  bool
 	copying bool // it is about to be in sync
+	// recorded is the leader's node id by the records, 0 if there is none: events of
+	// a switch can be missed.
+	recorded int
 }
 
 // pace decides when a keeper runs.

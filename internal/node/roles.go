@@ -146,11 +146,11 @@ func (sw *switching) awaitLeader(ctx context.Context) error {
 			return sw.leads(ctx, sw.target.Address)
 		})
 	}
-	if err == nil || !sw.oldLeaderAnswers(ctx) {
+	if err == nil || !sw.missed && !sw.oldLeaderAnswers(ctx) {
 		return nil
 	}
-	return sw.undo(ctx, fmt.Errorf("node %d does not lead, this node stays with node %d: %w",
-		sw.target.ID, sw.before.Leader, err))
+	return sw.undo(ctx, fmt.Errorf("node %d, this node stays with node %d: %w: %w",
+		sw.target.ID, sw.before.Leader, errDoesNotLead, err))
 }
 
 // awaitReplica waits until this node's Redis is in sync. If the target does not

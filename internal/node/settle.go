@@ -34,9 +34,32 @@ func (m *Machine) Settle(ctx context.Context) (vpn.Report, error) {
 		hostsErr := m.nameLeader(ctx, s)
 		var vpnErr error
 		report, vpnErr = m.applyRoutes(ctx, s)
+		report.Again = sooner(report.Again, s.disagreement(ctx, time.Now()))
 		return errors.Join(aclErr, followErr, hostsErr, vpnErr, m.answer(ctx, s), m.forward6(ctx, s))
 	})
 	return report, err
+}
+
+// missedInterval is how often a node looks whether it has missed a switch, or is
+// only ahead of one.
+const missedInterval = 5 * time.Second
+
+// disagreement is when to look again, since whom the local Redis follows, or that
+// it is a master, does not go with the records; zero if it does.
+func (s *session) disagreement(ctx context.Context, now time.Time) time.Time {
+	records, _, err := s.snapshot(ctx)
+	role, roleErr := s.readRole(ctx)
+	if err != nil || roleErr != nil {
+		return time.Time{}
+	}
+	followed, known := nodeAt(records, role.Source)
+	switch {
+	case role.Master && records.Leader != s.self:
+		return now.Add(roleInterval)
+	case role.LinkUp && known && followed != records.Leader:
+		return now.Add(missedInterval)
+	}
+	return time.Time{}
 }
 
 // answerTime bounds the look whether the local Redis can be reached by others.
@@ -122,33 +145,42 @@ func forwarding6(records vpn.Cluster, interfaceTo func(netip.Addr) (string, erro
 }
 
 // followRecords makes the local Redis follow the leader that the records name,
-// if it follows another node, whose replica the leader is: this node has missed
-// the event of a switch.
+// if it follows another node, which is a replica itself: this node has missed the
+// event of a switch. Or it is ahead of one, and the leader in the records is dead:
+// then nothing changes.
 func (m *Machine) followRecords(ctx context.Context, s *session) error {
 	records, _, err := s.snapshot(ctx)
 	if err != nil {
 		return err
 	}
-	role, err := s.Role(ctx)
+	role, err := s.readRole(ctx)
 	if err != nil || records.Leader == s.self {
 		return err
 	}
 	if role.Master {
 		return m.finishLead(ctx, s, records)
 	}
-	if !role.LinkUp {
+	followed, known := nodeAt(records, role.Source)
+	if !role.LinkUp || !known || followed == records.Leader {
 		return nil
 	}
-	if followed, known := nodeAt(records, role.Source); !known || followed == records.Leader {
-		return nil
-	}
-	m.Log.Infof("this node missed that node %d leads now", records.Leader)
 	defer s.forget()
-	sw, err := m.beginSwitch(ctx, s, Switch{Leader: records.Leader, Planned: true, Wait: missedTime})
+	sw, err := m.beginSwitch(ctx, s, Switch{
+		Leader: records.Leader, Planned: true, Wait: missedTime, Say: m.Log.Debugf, missed: true,
+	})
 	if err != nil {
-		return err
+		return fmt.Errorf("follow node %d, which leads by the records: %w", records.Leader, err)
 	}
-	return sw.run(ctx)
+	if sw.answersAsLeader(ctx, followed) {
+		return nil // it has not handed over yet
+	}
+	switch err = sw.run(ctx); {
+	case errors.Is(err, errDoesNotLead):
+		return nil
+	case err == nil:
+		m.Log.Infof("this node had missed that node %d leads: it follows it now", records.Leader)
+	}
+	return err
 }
 
 // finishLead makes this node the leader in all respects if its Redis has been
@@ -174,5 +206,6 @@ func (m *Machine) finishLead(ctx context.Context, s *session, records vpn.Cluste
 	return sw.run(ctx)
 }
 
-// missedTime bounds the wait for a leader that leads already.
-const missedTime = 10 * time.Second
+// missedTime bounds the wait for a leader that leads already. Nothing else can
+// change this machine's leader meanwhile.
+const missedTime = 3 * time.Second

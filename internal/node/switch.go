@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,6 +29,8 @@ type Switch struct {
 	Wait    time.Duration // longest wait for the other nodes
 	// Say tells a person what is done and what is waited for.
 	Say func(format string, args ...any)
+
+	missed bool // the switch is over, by the records: if it is not, this machine stays as it is
 }
 
 // Errors by which a switch is refused before anything has changed.
@@ -37,12 +40,16 @@ var (
 	ErrLeaderAlive = errors.New("the leader answers: run promote-node there, or repeat with --force")
 )
 
+// errDoesNotLead ends the wait for a node that was said to lead.
+var errDoesNotLead = errors.New("it does not lead")
+
 // switching is one switch under way.
 type switching struct {
 	Switch
 	machine *Machine
 	session *session
-	before  vpn.Cluster // the records before the switch
+	before  vpn.Cluster // the cluster before the switch, as this machine sees it
+	leaders []int       // who may lead before the switch: the one that is followed, and the recorded one
 	target  vpn.Node
 	role    cluster.Role
 }
@@ -64,7 +71,7 @@ func (m *Machine) SwitchLeader(ctx context.Context, order Switch) error {
 
 func (m *Machine) beginSwitch(ctx context.Context, s *session, order Switch) (*switching, error) {
 	s.forget()
-	records, _, err := s.snapshot(ctx)
+	records, _, err := s.records(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -78,14 +85,13 @@ func (m *Machine) beginSwitch(ctx context.Context, s *session, order Switch) (*s
 	if err = order.check(target.Endpoint); err != nil {
 		return nil, err
 	}
-	role, err := s.Role(ctx)
-	if err != nil {
-		return nil, err
-	}
 	if order.Say == nil {
 		order.Say = m.Log.Infof
 	}
-	return &switching{Switch: order, machine: m, session: s, before: records, target: target, role: role}, nil
+	return &switching{
+		Switch: order, machine: m, session: s, before: records, target: target,
+		leaders: []int{records.Leader, s.read.records.Leader}, role: s.read.role,
+	}, nil
 }
 
 // check refuses an endpoint that cannot be one. That of a record, an
@@ -226,7 +232,11 @@ func (sw *switching) leads(ctx context.Context, address netip.Addr) (bool, error
 // oldLeaderAnswers tells whether the present leader, if that is another node,
 // is there and leads.
 func (sw *switching) oldLeaderAnswers(ctx context.Context) bool {
-	old, found := sw.before.Node(sw.before.Leader)
+	return slices.ContainsFunc(slices.Compact(sw.leaders), func(id int) bool { return sw.answersAsLeader(ctx, id) })
+}
+
+func (sw *switching) answersAsLeader(ctx context.Context, id int) bool {
+	old, found := sw.before.Node(id)
 	if !found || old.ID == sw.target.ID || old.ID == sw.session.self || !old.Address.IsValid() {
 		return false
 	}
