@@ -141,21 +141,32 @@ const maxBehind = 1 << 20
 // To be not behind at all is not asked for: a replica acknowledges once a
 // second, and a cluster at work writes more often.
 func (s *Store) ReplicaInSync(ctx context.Context, address netip.Addr) error {
+	var late error
 	for {
-		role, err := s.Role(ctx)
-		if err != nil {
-			return err
-		}
-		replica, err := role.replicaAt(address)
-		if err != nil {
-			return err
-		}
-		behind := role.Offset - replica.Offset
-		if behind <= maxBehind {
+		behind, err := s.replicaBehind(ctx, address)
+		if err == nil && behind <= maxBehind {
 			return nil
 		}
-		if !pause(ctx) {
-			return fmt.Errorf("the replica at %s is %d bytes behind: %w", address, behind, ctx.Err())
+		if err == nil {
+			late = fmt.Errorf("the replica at %s is %d bytes behind", address, behind)
+			if pause(ctx) {
+				continue
+			}
+			err = ctx.Err()
 		}
+		if late != nil {
+			err = fmt.Errorf("%w: %w", late, err)
+		}
+		return err
 	}
+}
+
+// replicaBehind is how many bytes the replica at address has not acknowledged yet.
+func (s *Store) replicaBehind(ctx context.Context, address netip.Addr) (int64, error) {
+	role, err := s.Role(ctx)
+	if err != nil {
+		return 0, err
+	}
+	replica, err := role.replicaAt(address)
+	return role.Offset - replica.Offset, err
 }

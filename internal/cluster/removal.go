@@ -55,8 +55,8 @@ func (s *Store) addressOf(ctx context.Context, node int) (string, error) {
 }
 
 // replicaTime bounds the wait for the replica of a node that is removed. One that
-// is there answers in a round trip.
-const replicaTime = time.Second
+// is there answers in a round trip, unless its machine is busy.
+const replicaTime = 5 * time.Second
 
 // waitReplica waits until the replica at an address has all that was written, by
 // the connection that has written it: those of a Machine are single. That the
