@@ -1,6 +1,8 @@
 package actions_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -107,6 +109,8 @@ func TestAddNodeErrors(t *testing.T) {
 
 	same := newRequest(t)
 	same.PublicKey = first.PublicKey
+	must(t, m.client.HSet(t.Context(), "node/2/environment", "NODE_ID", 2).Err()) // as its agent does
+	before = append(before, "node/2/environment")
 	wantInvalid(t, m.run(t, "add-node", encode(t, same)), verdict{4, "public_key", "public_key_matches_existing_node", 2})
 	leaders := newRequest(t)
 	leaders.PublicKey = m.client.HGet(t.Context(), "node/1/vpn", "public_key").Val()
@@ -125,6 +129,42 @@ func TestAddNodeErrors(t *testing.T) {
 	}
 	if after := m.keys(t); len(after) != len(before) || m.client.Get(t.Context(), "cluster/node_sequence").Val() != "2" {
 		t.Errorf("keys %v", after)
+	}
+}
+
+// TestAddNodeAgain: a node whose join failed asks again, and gets the same place; what
+// it says of itself now counts.
+func TestAddNodeAgain(t *testing.T) {
+	t.Parallel()
+	m := newLeader(t)
+	first := newRequest(t)
+	first.Flags, first.Endpoint = []string{"nomodules"}, "node2.example.com:55820"
+	before := wantCompleted(t, m.run(t, "add-node", encode(t, first)))
+	wantCompleted(t, m.run(t, "add-node", encode(t, newRequest(t))))
+	wantCompleted(t, m.run(t, "update-routes", `{"add":[{"ip_address":"192.0.2.77","node_id":2}]}`))
+
+	again := first
+	again.Flags, again.Endpoint = []string{"other"}, ""
+	sum := sha256.Sum256([]byte("new"))
+	again.PasswordHash = hex.EncodeToString(sum[:])
+	after := wantCompleted(t, m.run(t, "add-node", encode(t, again)))
+	if fmt.Sprint(after) != fmt.Sprint(before) {
+		t.Errorf("first %v, then %v", before, after)
+	}
+	ctx := t.Context()
+	must(t, m.redis.ClientOf("node/2", "new").Ping(ctx).Err())
+	if err := m.redis.ClientOf("node/2", redistest.Password).Ping(ctx).Err(); err == nil {
+		t.Error("the password before lets in")
+	}
+	record := m.client.HGetAll(ctx, "node/2/vpn").Val()
+	if record["endpoint"] != "" || record["destinations"] != "192.0.2.77" {
+		t.Errorf("record %v", record)
+	}
+	if flags := m.client.SMembers(ctx, "node/2/flags").Val(); !slices.Equal(flags, again.Flags) {
+		t.Errorf("flags %v", flags)
+	}
+	if last := m.client.Get(ctx, "cluster/node_sequence").Val(); last != "3" {
+		t.Errorf("last id given out is %s", last)
 	}
 }
 

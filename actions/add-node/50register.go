@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
+	"slices"
 
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 
@@ -40,17 +40,11 @@ func (s steps) register(ctx context.Context, c *worker.Call) error {
 }
 
 func (s steps) add(ctx context.Context, c *worker.Call, store *cluster.Store, in input, key wgtypes.Key) error {
-	leader, others, network, err := s.present(ctx, store)
+	records, leader, err := s.present(ctx, store)
 	if err != nil {
 		return err
 	}
-	for _, other := range others {
-		if other.PublicKey == key {
-			return c.Invalid(4, "public_key", other.ID, "public_key_matches_existing_node",
-				fmt.Errorf("node %d has the same key: remove that node, or make new keys on this one", other.ID))
-		}
-	}
-	fresh, err := s.nextNode(ctx, c, store, network, others)
+	fresh, err := s.place(ctx, c, store, records, key)
 	if err != nil {
 		return err
 	}
@@ -62,40 +56,60 @@ func (s steps) add(ctx context.Context, c *worker.Call, store *cluster.Store, in
 		return err
 	}
 	return c.Reply(output{
-		NodeID: fresh.ID, IPAddress: fresh.Address.String(), Network: network.String(),
+		NodeID: fresh.ID, IPAddress: fresh.Address.String(), Network: records.Network.String(),
 		LeaderPublicKey: leader.PublicKey.String(), LeaderIPAddress: leader.Address.String(),
 		LeaderEndpoint: leader.Endpoint, LeaderCoreVersion: s.version,
 	})
 }
 
 // present reads what the cluster has now.
-func (s steps) present(ctx context.Context, store *cluster.Store) (leader vpn.Node, nodes []vpn.Node, network netip.Prefix, err error) {
-	records, _, err := store.Snapshot(ctx, 0)
+func (s steps) present(ctx context.Context, store *cluster.Store) (records vpn.Cluster, leader vpn.Node, err error) {
+	records, _, err = store.Snapshot(ctx, 0)
 	if err != nil {
-		return leader, nil, network, err
+		return records, leader, err
 	}
 	leader, found := records.Node(records.Leader)
 	if !found {
-		return leader, nil, network, fmt.Errorf("the leader, node %d, has no VPN record", records.Leader)
+		return records, leader, fmt.Errorf("the leader, node %d, has no VPN record", records.Leader)
 	}
-	return leader, records.Nodes, records.Network, nil
+	return records, leader, nil
+}
+
+// place is the id and address for a key: the next ones, or again those that were given
+// to it before. A node that never came up, since its join failed, may ask again. One
+// whose agent has been at work may be off, and who asks now is a clone of it.
+func (s steps) place(ctx context.Context, c *worker.Call, store *cluster.Store, records vpn.Cluster, key wgtypes.Key) (vpn.Node, error) {
+	same := slices.IndexFunc(records.Nodes, func(other vpn.Node) bool { return other.PublicKey == key })
+	if same < 0 {
+		return s.nextNode(ctx, c, store, records)
+	}
+	other := records.Nodes[same]
+	cameUp, err := store.AgentWasHere(ctx, other.ID)
+	if err != nil {
+		return vpn.Node{}, err
+	}
+	if cameUp || other.ID == records.Leader || !other.Address.IsValid() {
+		return vpn.Node{}, c.Invalid(4, "public_key", other.ID, "public_key_matches_existing_node",
+			fmt.Errorf("node %d has the same key: remove that node, or make new keys on this one", other.ID))
+	}
+	return vpn.Node{ID: other.ID, Address: other.Address, Destinations: other.Destinations}, nil
 }
 
 // nextNode takes the next id, once it is certain that it has an address and is
 // nobody's: the sequence may have been lost or set back.
-func (s steps) nextNode(ctx context.Context, c *worker.Call, store *cluster.Store, network netip.Prefix, others []vpn.Node) (vpn.Node, error) {
+func (s steps) nextNode(ctx context.Context, c *worker.Call, store *cluster.Store, records vpn.Cluster) (vpn.Node, error) {
 	last, err := store.LastID(ctx)
 	if err != nil {
 		return vpn.Node{}, err
 	}
-	for _, other := range others {
+	for _, other := range records.Nodes {
 		if other.ID > last {
 			return vpn.Node{}, fmt.Errorf("cluster/node_sequence is %d, but there is a node %d: set it to the highest id that was ever given out", last, other.ID)
 		}
 	}
-	address, err := cluster.NodeAddress(network, last+1)
+	address, err := cluster.NodeAddress(records.Network, last+1)
 	if errors.Is(err, cluster.ErrNetworkFull) {
-		return vpn.Node{}, c.Invalid(5, "network", network.String(), "network_full", err)
+		return vpn.Node{}, c.Invalid(5, "network", records.Network.String(), "network_full", err)
 	}
 	if err != nil {
 		return vpn.Node{}, err

@@ -4,7 +4,10 @@
 //	input   {"node_pwh":SHA256HEX,"public_key":KEY,"endpoint":"" or "host:port","core_version"?:STR,"flags"?:[STR]}
 //	output  {"node_id","ip_address","network","leader_public_key","leader_ip_address","leader_endpoint","leader_core_version"}
 //
-// The output is the input of join-node on the node. Errors:
+// The output is the input of join-node on the node. A node that never came up, since
+// its join failed, may ask again with the same key: it gets the same id and address.
+//
+// Errors:
 // 4 public_key_matches_existing_node (value: that node's id),
 // 3 core_version_mismatch, 5 network_full, 10 public_key_format, 10 endpoint_format.
 package addnode

@@ -49,6 +49,7 @@ type NewNode struct {
 func (s *Store) AddNode(ctx context.Context, n NewNode) error {
 	_, err := s.redis.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 		pipe.HSet(ctx, VPNKey(n.Node.ID), nodeFields(n.Node)...)
+		pipe.Del(ctx, FlagsKey(n.Node.ID))
 		for _, flag := range n.Flags {
 			pipe.SAdd(ctx, FlagsKey(n.Node.ID), flag)
 		}
@@ -59,6 +60,16 @@ func (s *Store) AddNode(ctx context.Context, n NewNode) error {
 		return fmt.Errorf("write records of node %d: %w", n.Node.ID, err)
 	}
 	return nil
+}
+
+// AgentWasHere tells whether a node's agent has ever been at work: it writes its
+// environment as soon as it reaches the leader.
+func (s *Store) AgentWasHere(ctx context.Context, node int) (bool, error) {
+	n, err := s.redis.Exists(ctx, UserName(node)+"/environment").Result()
+	if err != nil {
+		return false, fmt.Errorf("look for the environment of node %d: %w", node, err)
+	}
+	return n == 1, nil
 }
 
 // NextID gives out a node id, which is never given out again.
