@@ -278,3 +278,39 @@ func TestSwitchAheadOfTheCandidate(t *testing.T) {
 	c.MoveTo(3)
 	settle(ctx, t, c)
 }
+
+// The candidate's node agent is away during the switch. Its cluster agent makes the
+// records name the new leader meanwhile. Back again, the node agent sees to it that the
+// switch outlives a power cut.
+func TestPromoteThatTheCandidateMisses(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t, 4*time.Minute)
+	c := newCluster(ctx, t, 3)
+	settle(ctx, t, c)
+	if err := c.SetEndpoint(ctx, 3, c.Lab.Node(3).Endpoint()); err != nil {
+		t.Fatal(err)
+	}
+	candidate := c.Lab.Node(3)
+	candidate.Service(lab.NodeAgent).Stop()
+	if err := c.Promote(ctx, 3); err != nil {
+		t.Fatal(err)
+	}
+	eventually(ctx, t, 30*time.Second, "the records of the candidate name it", func(ctx context.Context) error {
+		leader, err := candidate.RedisCLI(ctx, "HGET", "cluster/environment", "NODE_ID")
+		if err == nil && strings.TrimSpace(leader) != "3" {
+			err = fmt.Errorf("they name %q", leader)
+		}
+		return err
+	})
+	if err := candidate.Service(lab.NodeAgent).Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	settle(ctx, t, c)
+	if err := candidate.PowerOff(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := candidate.PowerOn(ctx); err != nil {
+		t.Fatal(err)
+	}
+	settle(ctx, t, c)
+}

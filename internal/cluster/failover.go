@@ -130,6 +130,16 @@ func (s *Store) Remember(ctx context.Context) error {
 	return nil
 }
 
+// ConfigFile is the path of the file that Redis was started with, and that Remember
+// writes; empty if there is none.
+func (s *Store) ConfigFile(ctx context.Context) (string, error) {
+	info, err := s.redis.InfoMap(ctx, "server").Result()
+	if err != nil {
+		return "", fmt.Errorf("ask Redis for its configuration file: %w", err)
+	}
+	return info["Server"]["config_file"], nil
+}
+
 // maxBehind is how many bytes a replica in sync may be behind: writes wait for
 // what is missing when it is to take over.
 const maxBehind = 1 << 20

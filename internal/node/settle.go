@@ -31,11 +31,12 @@ func (m *Machine) Settle(ctx context.Context) (vpn.Report, error) {
 			return errors.Join(aclErr, err)
 		}
 		followErr := m.followRecords(ctx, s)
+		roleErr := m.keepRole(ctx, s)
 		hostsErr := m.nameLeader(ctx, s)
 		var vpnErr error
 		report, vpnErr = m.applyRoutes(ctx, s)
 		report.Again = sooner(report.Again, s.disagreement(ctx, time.Now()))
-		return errors.Join(aclErr, followErr, hostsErr, vpnErr, m.answer(ctx, s), m.forward6(ctx, s))
+		return errors.Join(aclErr, followErr, roleErr, hostsErr, vpnErr, m.answer(ctx, s), m.forward6(ctx, s))
 	})
 	return report, err
 }
