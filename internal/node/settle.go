@@ -173,7 +173,10 @@ func (m *Machine) followRecords(ctx context.Context, s *session) error {
 		return fmt.Errorf("follow node %d, which leads by the records: %w", records.Leader, err)
 	}
 	if sw.answersAsLeader(ctx, followed) {
-		return nil // it has not handed over yet
+		return nil // it has not handed over yet, or has yet to write that it leads
+	}
+	if leads, unknown := sw.leads(ctx, sw.target.Address); unknown == nil && !leads {
+		return nil // the records are old
 	}
 	switch err = sw.run(ctx); {
 	case errors.Is(err, errDoesNotLead):
