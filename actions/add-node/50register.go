@@ -1,6 +1,7 @@
 package addnode
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,21 +77,20 @@ func (s steps) present(ctx context.Context, store *cluster.Store) (records vpn.C
 }
 
 // place is the id and address for a key: the next ones, or again those that were given
-// to it before. A node that never came up, since its join failed, may ask again. One
-// whose agent has been at work may be off, and who asks now is a clone of it.
+// to it before.
 func (s steps) place(ctx context.Context, c *worker.Call, store *cluster.Store, records vpn.Cluster, key wgtypes.Key) (vpn.Node, error) {
 	same := slices.IndexFunc(records.Nodes, func(other vpn.Node) bool { return other.PublicKey == key })
 	if same < 0 {
 		return s.nextNode(ctx, c, store, records)
 	}
 	other := records.Nodes[same]
-	cameUp, err := store.AgentWasHere(ctx, other.ID)
+	sign, err := s.signOfLife(ctx, store, records, other)
 	if err != nil {
 		return vpn.Node{}, err
 	}
-	if cameUp || other.ID == records.Leader || !other.Address.IsValid() {
+	if sign != "" || !other.Address.IsValid() {
 		return vpn.Node{}, c.Invalid(4, "public_key", other.ID, "public_key_matches_existing_node",
-			fmt.Errorf("node %d has the same key: remove that node, or make new keys on this one", other.ID))
+			fmt.Errorf("node %d has the same key, and %s: remove that node, or make new keys on this one", other.ID, cmp.Or(sign, "no address")))
 	}
 	return vpn.Node{ID: other.ID, Address: other.Address, Destinations: other.Destinations}, nil
 }

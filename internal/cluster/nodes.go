@@ -62,8 +62,8 @@ func (s *Store) AddNode(ctx context.Context, n NewNode) error {
 	return nil
 }
 
-// AgentWasHere tells whether a node's agent has ever been at work: it writes its
-// environment as soon as it reaches the leader.
+// AgentWasHere tells whether a node's agent has ever run a task: its environment is
+// written to Redis then.
 func (s *Store) AgentWasHere(ctx context.Context, node int) (bool, error) {
 	n, err := s.redis.Exists(ctx, UserName(node)+"/environment").Result()
 	if err != nil {
