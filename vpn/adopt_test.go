@@ -58,6 +58,29 @@ func TestAdoptFormerNodes(t *testing.T) {
 	}
 }
 
+// A first run that is cut off has told the next one whose the peers are.
+func TestAdoptFormerNodesLater(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, hub(node(2, "")), otherToolsHost(), "[Interface]\nPrivateKey = LAPTOP\n")
+	b.cluster.LastID = 6
+	memory := new(keyring)
+	memory.attach(b)
+	b.sim.Refuse = func(string) error { return errors.New("switched off") }
+	if _, err := b.Apply(t.Context()); err == nil {
+		t.Error("no error")
+	}
+	b.sim.Refuse, memory.keys = nil, memory.wanted[0]
+	plan := readable(b.apply(t).Plan.String())
+	for _, want := range []string{"peer remove key3", "peer remove key5"} {
+		if !strings.Contains(plan, want) {
+			t.Errorf("%s is not in\n%s", want, plan)
+		}
+	}
+	if memory.keys.Has(key(7)) || memory.keys.Has(key(9)) {
+		t.Errorf("remembered %v", memory.keys)
+	}
+}
+
 // A node that remembers its peers needs no guess: the same host, later.
 func TestNoAdoptionLater(t *testing.T) {
 	t.Parallel()

@@ -33,8 +33,10 @@ type Reconciler struct {
 	// is nil, only records and file tell whose a peer is.
 	Known func(ctx context.Context) (Keys, error)
 	// Remember is given the keys of all peers that this run wants, before it adds
-	// any. It is called by each run, and should write only what is new.
-	Remember func(ctx context.Context, wanted Keys) error
+	// any, and of those that it finds and is to remove: should it be cut off, the
+	// next one still knows whose they are. It is called by each run, and should
+	// write only what is new.
+	Remember func(ctx context.Context, ours Keys) error
 	// ConfPath is the file of wg-quick.
 	ConfPath string
 	// PrivateKey reads the node's key, for a file that has none; nil: the file
@@ -133,8 +135,8 @@ func (r *run) resolve(ctx context.Context) Resolved {
 	return found
 }
 
-// remember keeps whose the peers are that the device is about to get: what
-// comes after may be cut off.
+// remember keeps whose the peers are that the device is about to get, or to lose:
+// what comes after may be cut off.
 func (r *run) remember(ctx context.Context) {
 	wanted := NewKeys()
 	for _, p := range r.want.Peers {
@@ -145,6 +147,11 @@ func (r *run) remember(ctx context.Context) {
 	}
 	if r.Remember == nil {
 		return
+	}
+	for _, p := range r.now.Peers {
+		if r.want.Ours.Has(p.Key) {
+			wanted.Add(p.Key)
+		}
 	}
 	r.fail("remember the keys of nodes", r.Remember(ctx, wanted))
 }
