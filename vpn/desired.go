@@ -20,7 +20,11 @@ type Desired struct {
 	Routes  []netip.Prefix // to go through the interface, sorted
 	Stale   []Route        // routes there now that are the cluster's and no longer wanted
 	Ours    Keys           // keys of peers that may be removed
-	Notes   []Warning      // addresses that are on purpose not in the tunnel, and why
+	// Waits means that more is wanted as soon as this is applied: an address goes
+	// into the tunnel only when the peer that is there now has moved or gone, and
+	// not in the same plan, of which that change may fail.
+	Waits bool
+	Notes []Warning // addresses that are on purpose not in the tunnel, and why
 }
 
 // DesiredPeer is a peer as it has to be.

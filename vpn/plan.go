@@ -84,6 +84,17 @@ func (p Plan) Empty() bool {
 		len(p.Freed)+len(p.Peers)+len(p.Routes)+len(p.Stale) == 0
 }
 
+// Then returns what has been done after both plans.
+func (p Plan) Then(next Plan) Plan {
+	p.LinkUp = p.LinkUp || next.LinkUp
+	if next.Address.IsValid() {
+		p.Address = next.Address
+	}
+	p.Freed, p.Peers = append(p.Freed, next.Freed...), append(p.Peers, next.Peers...)
+	p.Routes, p.Stale = append(p.Routes, next.Routes...), append(p.Stale, next.Stale...)
+	return p
+}
+
 // String gives one change a line, in the order of application.
 func (p Plan) String() string {
 	return strings.Join(p.Lines(), "\n")

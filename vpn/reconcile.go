@@ -117,9 +117,17 @@ func (r *run) do(ctx context.Context) {
 			return
 		}
 	}
-	r.report.Plan = Diff(r.now, r.want)
-	r.fail("change the VPN interface", r.Device.Apply(ctx, r.report.Plan))
+	if r.change(ctx) && r.want.Waits && r.readState(ctx) && r.decide(found) {
+		r.change(ctx)
+	}
 	r.saveConf()
+}
+
+// change makes the kernel what is wanted.
+func (r *run) change(ctx context.Context) bool {
+	plan := Diff(r.now, r.want)
+	r.report.Plan = r.report.Plan.Then(plan)
+	return !r.fail("change the VPN interface", r.Device.Apply(ctx, plan))
 }
 
 // resolve finds the addresses of endpoints.

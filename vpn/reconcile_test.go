@@ -245,6 +245,44 @@ func TestReconcileFindsWorkersAgain(t *testing.T) {
 	}
 }
 
+// An address goes into the tunnel in the run that moves the peer from it, but not
+// before the peer has moved; if it cannot be moved, not at all.
+func TestReconcileWaitsForAPeerToMove(t *testing.T) {
+	t.Parallel()
+	s := hostOf(1)
+	s.Peers = []vpn.Peer{peer(2, "10.5.4.2"), peer(3, "10.5.4.3")}
+	s.Peers[1].Endpoint = addrPort("203.0.114.9:7") // it was there once, and is silent
+	s.Routes = routes("10.5.4.2", "10.5.4.3")
+	for _, refused := range []bool{true, false} {
+		b := newBench(t, hub(node(2, "", "203.0.114.9"), node(3, "198.51.100.3:55820")), s, hubConf)
+		b.sim.Refuse = func(change string) error {
+			if refused && strings.HasPrefix(change, "peer set node 3") {
+				return errors.New("refused")
+			}
+			return nil
+		}
+		b.sim.OnStep = func(s vpn.State) {
+			three, _ := s.Peer(key(3))
+			if peer, _ := vpntest.Way(s, addr("203.0.114.9")); peer != (wgtypes.Key{}) && three.Endpoint.Addr() == addr("203.0.114.9") {
+				t.Errorf("refused %v: the endpoint is in the tunnel: %+v", refused, s)
+			}
+		}
+		report, err := b.Apply(t.Context())
+		if (err != nil) != refused || strings.Contains(b.conf(t), "203.0.114.9") == refused {
+			t.Errorf("refused %v: %v\n%s", refused, err, b.conf(t))
+		}
+		if !refused {
+			sameText(t, "plan", readable(report.Plan.String()), `
+				peer set node 3 key3: endpoint 198.51.100.3:55820 (was 203.0.114.9:7)
+				peer set node 2 key2: allowed +203.0.114.9
+				route add 203.0.114.9`)
+			if report := b.apply(t); report.Changed() {
+				t.Errorf("a second run: saved %v, plan\n%v", report.Saved, report.Plan)
+			}
+		}
+	}
+}
+
 // Every failure is named, and none keeps the rest from being done.
 func TestReconcileFailures(t *testing.T) {
 	t.Parallel()

@@ -43,6 +43,7 @@ func Want(c Cluster, mem Memory, now State, found Resolved) (Desired, []Warning)
 		}
 	}
 	w.endpoints = w.knownEndpoints()
+	w.leaving = w.leavingEndpoints()
 	w.placeAddresses()
 	w.desired.Stale = w.staleRoutes()
 	w.desired.Notes = sortWarnings(w.desired.Notes)
@@ -60,6 +61,7 @@ type wanter struct {
 	nodes     []Node               // usable records, by id
 	owner     map[netip.Addr]int   // the node each address belongs to
 	endpoints map[netip.Addr]int   // where peers are, and whose endpoint it is; 0: a peer that is not ours
+	leaving   map[netip.Addr]bool  // where peers are that this run moves or removes
 	foreign   map[netip.Prefix]wgtypes.Key
 	renewed   map[int]bool // nodes whose peers will have had no handshake
 

@@ -62,6 +62,10 @@ func (w *wanter) placeAddresses() {
 		if !ok || node == w.c.Self || !w.allowed(addr, node) {
 			continue
 		}
+		if w.leaving[addr] && !w.inside(addr) {
+			w.desired.Waits = true
+			continue
+		}
 		w.desired.Peers[i].AllowedIPs = append(w.desired.Peers[i].AllowedIPs, host(addr))
 		if w.routed(addr, node, own[addr]) {
 			w.desired.Routes = append(w.desired.Routes, host(addr))
@@ -71,6 +75,14 @@ func (w *wanter) placeAddresses() {
 		sortPrefixes(w.desired.Peers[i].AllowedIPs)
 	}
 	sortPrefixes(w.desired.Routes)
+}
+
+// inside says whether addr is in the tunnel now.
+func (w *wanter) inside(addr netip.Addr) bool {
+	routed := slices.ContainsFunc(w.now.Routes, func(r Route) bool { return r.Dst.Contains(addr) })
+	return routed && slices.ContainsFunc(w.now.Peers, func(p Peer) bool {
+		return slices.ContainsFunc(p.AllowedIPs, func(ip netip.Prefix) bool { return ip.Contains(addr) })
+	})
 }
 
 // carrier returns the node whose link carries packets for node id.

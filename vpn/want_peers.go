@@ -112,3 +112,15 @@ func (w *wanter) knownEndpoints() map[netip.Addr]int {
 	}
 	return at
 }
+
+// leavingEndpoints are addresses at which peers of ours are, and will not be.
+func (w *wanter) leavingEndpoints() map[netip.Addr]bool {
+	leaving := make(map[netip.Addr]bool)
+	for _, p := range w.now.Peers {
+		addr := p.Endpoint.Addr().Unmap().WithZone("")
+		if _, stays := w.endpoints[addr]; !stays && w.desired.Ours.Has(p.Key) && !w.c.Network.Contains(addr) {
+			leaving[addr] = true
+		}
+	}
+	return leaving
+}
