@@ -254,9 +254,9 @@ func TestPlanOfAddresses(t *testing.T) {
 			name: "reached directly, own, or routed by hand", cluster: hub(node(2, "", "203.0.113.9", "203.0.113.77", "192.0.2.1")),
 			have: func(s *vpn.State) { s.HostRoutes = prefixes("192.0.2.1") },
 			plan: `
-				peer add node 2 key2: keepalive 25s, allowed +10.5.4.2 +192.0.2.1 +203.0.113.9 +203.0.113.77
+				peer add node 2 key2: keepalive 25s, allowed +10.5.4.2 +203.0.113.9 +203.0.113.77
 				route add 10.5.4.2`,
-			warnings: `node 2: 192.0.2.1 is not routed: the host has another route for it`,
+			warnings: `node 2: 192.0.2.1 stays out of the tunnel: the host has another route for it`,
 			notes: `
 				node 2: 203.0.113.77 is not routed: it is an address of this host
 				node 2: 203.0.113.9 is not routed: it is reached directly in 203.0.113.0/24`,

@@ -106,10 +106,16 @@ func (w *wanter) direct(id int) bool {
 	return exists && w.now.Fresh(have) && !w.renewed[id]
 }
 
-// allowed says whether addr may be an allowed IP at all.
+// allowed says whether addr may be an allowed IP at all. One for which the host
+// has a route of its own may not: wg-quick makes a route for each allowed IP, and
+// brings up nothing if it cannot.
 func (w *wanter) allowed(addr netip.Addr, node int) bool {
 	if peer, ok := w.endpoints[addr]; ok {
 		w.note(node, "%v stays out of the tunnel: %s is there", addr, peerName(peer))
+		return false
+	}
+	if slices.Contains(w.now.HostRoutes, host(addr)) {
+		w.warn(node, "%v stays out of the tunnel: the host has another route for it", addr)
 		return false
 	}
 	key, taken := w.foreign[host(addr)]
@@ -147,10 +153,6 @@ func (w *wanter) routed(addr netip.Addr, node int, own bool) bool {
 				return false
 			}
 		}
-	}
-	if slices.Contains(w.now.HostRoutes, host(addr)) {
-		w.warn(node, "%v is not routed: the host has another route for it", addr)
-		return false
 	}
 	return true
 }
