@@ -262,6 +262,16 @@ func TestPlanOfAddresses(t *testing.T) {
 				node 2: 203.0.113.9 is not routed: it is reached directly in 203.0.113.0/24`,
 		},
 		{
+			name: "a bad record with another node's key costs only itself",
+			cluster: hub(
+				vpn.Node{ID: 2, PublicKey: key(3), Address: addr("192.0.2.2")},
+				node(3, "")),
+			plan: `
+				peer add node 3 key3: keepalive 25s, allowed +10.5.4.3
+				route add 10.5.4.3`,
+			warnings: `node 2: ip_address 192.0.2.2 is outside the cluster network 10.5.4.0/24`,
+		},
+		{
 			name: "a local network does not take cluster addresses", cluster: hub(node(2, "")),
 			have: func(s *vpn.State) { s.Networks = append(s.Networks, prefixes("10.5.0.0/16")...) },
 			plan: `

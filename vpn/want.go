@@ -149,15 +149,15 @@ func (w *wanter) usable(n Node, seen map[wgtypes.Key]int) bool {
 	if n.PublicKey == (wgtypes.Key{}) || !n.Address.IsValid() {
 		return false // named by ParseNode
 	}
+	if !w.c.Network.Contains(n.Address) {
+		w.warn(n.ID, "ip_address %v is outside the cluster network %v", n.Address, w.c.Network)
+		return false
+	}
 	if other, ok := seen[n.PublicKey]; ok && other != n.ID {
 		w.warn(n.ID, "public_key %v is also the key of node %d", n.PublicKey, other)
 		return false
 	}
 	seen[n.PublicKey] = n.ID
-	if !w.c.Network.Contains(n.Address) {
-		w.warn(n.ID, "ip_address %v is outside the cluster network %v", n.Address, w.c.Network)
-		return false
-	}
 	return true
 }
 

@@ -98,9 +98,9 @@ func (w *wanter) knownEndpoints() map[netip.Addr]int {
 			add(addr, n.ID)
 		}
 	}
-	for id, res := range w.found {
-		for _, addr := range res.Answers {
-			add(addr, id)
+	for _, n := range w.c.Nodes {
+		for _, addr := range w.found[n.ID].Answers {
+			add(addr, n.ID)
 		}
 	}
 	for _, p := range w.desired.Peers {
