@@ -46,6 +46,9 @@ func (c *Conf) SetPeers(peers []ConfPeer, ours Keys) {
 	c.interfaceSection()
 	c.sections = slices.DeleteFunc(c.sections, func(s section) bool {
 		p, ok := s.peer()
+		if s.halfPeer() {
+			return true
+		}
 		if !ok || !wanted[p.Key] && !ours.Has(p.Key) && p.Node == 0 {
 			return false
 		}
@@ -66,6 +69,29 @@ func (c *Conf) SetPeers(peers []ConfPeer, ours Keys) {
 		c.sections[at-1].endWithBlank()
 	}
 	c.sections = slices.Insert(c.sections, at, sections...)
+}
+
+// TakeBack takes allowed IPs from all peers that do not belong to the cluster: in
+// the file as in the kernel, an address belongs to the peer that claims it last.
+func (c *Conf) TakeBack(ips []netip.Prefix, ours Keys) {
+	for i := range c.sections {
+		s := &c.sections[i]
+		p, ok := s.peer()
+		if !ok || ours.Has(p.Key) || p.Node != 0 {
+			continue
+		}
+		kept := slices.DeleteFunc(slices.Clone(p.AllowedIPs), func(ip netip.Prefix) bool { return slices.Contains(ips, ip) })
+		if len(kept) < len(p.AllowedIPs) {
+			s.set("AllowedIPs", joined(kept)...)
+		}
+	}
+}
+
+// halfPeer says whether a section is what is left of a peer of ours, or of one
+// without any setting: it makes wg-quick refuse the file.
+func (s section) halfPeer() bool {
+	_, whole := s.peer()
+	return s.name() == "peer" && !whole && (s.nodeID() > 0 || s.blank())
 }
 
 func sortedPeers(peers []ConfPeer) []ConfPeer {
@@ -116,6 +142,18 @@ func (s section) allowedIPs() []netip.Prefix {
 	return slices.Compact(ips)
 }
 
+// wholeIPs says whether all allowed IPs can be read.
+func (s section) wholeIPs() bool {
+	for _, value := range s.values("AllowedIPs") {
+		for _, text := range splitList(value) {
+			if _, err := parseAddress(text); err != nil {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // setPeer writes what we know into the section, and leaves the rest of it.
 // Values that mean the same are left as they are written.
 func (s *section) setPeer(p ConfPeer) {
@@ -126,7 +164,7 @@ func (s *section) setPeer(p ConfPeer) {
 	s.set("PublicKey", p.Key.String())
 	ips := slices.Clone(p.AllowedIPs)
 	sortPrefixes(ips)
-	if !slices.Equal(have.AllowedIPs, ips) || len(ips) == 0 {
+	if !slices.Equal(have.AllowedIPs, ips) || len(ips) == 0 || !s.wholeIPs() {
 		s.set("AllowedIPs", joined(ips)...)
 	}
 	switch {

@@ -29,6 +29,7 @@ func (r *run) saveConf() {
 		return
 	}
 	before := string(conf.Bytes())
+	conf.mend()
 	if r.fail("complete the interface's file", r.setInterface(&conf)) {
 		return
 	}
@@ -83,7 +84,7 @@ func (r *run) setPeers(conf *Conf, learnt bool) {
 		routed[dst] = true
 	}
 	peers := make([]ConfPeer, 0, len(r.want.Peers))
-	var unrouted []netip.Prefix
+	var unrouted, inside []netip.Prefix
 	for _, w := range r.want.Peers {
 		p := ConfPeer{Node: w.Node, Key: w.Key, AllowedIPs: w.AllowedIPs, Keepalive: w.Keepalive, Endpoint: w.Configured}
 		if !p.Endpoint.IsValid() {
@@ -94,10 +95,14 @@ func (r *run) setPeers(conf *Conf, learnt bool) {
 			if !routed[ip] {
 				unrouted = append(unrouted, ip)
 			}
+			if r.cluster.Network.Contains(ip.Addr()) {
+				inside = append(inside, ip)
+			}
 		}
 	}
 	sortPrefixes(unrouted)
 	conf.SetPeers(peers, r.want.Ours)
+	conf.TakeBack(inside, r.want.Ours)
 	conf.SetUnrouted(unrouted)
 }
 

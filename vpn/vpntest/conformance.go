@@ -48,9 +48,10 @@ func Conformance(t *testing.T, newHost func(t *testing.T) Host) {
 }
 
 // Key returns a public key that is the same in every run.
-func Key(n int) wgtypes.Key {
-	return wgtypes.Key(sha256.Sum256([]byte(strconv.Itoa(n)))).PublicKey()
-}
+func Key(n int) wgtypes.Key { return PrivateKey(n).PublicKey() }
+
+// PrivateKey returns the private key of Key(n).
+func PrivateKey(n int) wgtypes.Key { return sha256.Sum256([]byte(strconv.Itoa(n))) }
 
 func prefixes(texts ...string) []netip.Prefix {
 	out := make([]netip.Prefix, 0, len(texts))

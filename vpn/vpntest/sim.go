@@ -18,12 +18,14 @@ import (
 var (
 	ErrExists   = errors.New("file exists")
 	ErrNoDevice = errors.New("no such device")
+	ErrDown     = errors.New("network is down")
 )
 
 // Sim is a vpn.Device in memory that keeps the rules of the kernel: an allowed
 // IP belongs to one peer and goes from one to another in one step; a peer with
 // the interface's own key does not come into being; a peer that does not exist
-// is not changed; a route is not added twice.
+// is not changed; a route is not added twice, and none to an interface that is
+// down.
 type Sim struct {
 	mu    sync.Mutex
 	state vpn.State
@@ -131,6 +133,10 @@ func (s *Sim) removeRoutes(routes []vpn.Route, try func(string, func() error)) {
 }
 
 func (s *Sim) setRoute(c vpn.RouteChange) error {
+	if !s.state.Up {
+		return ErrDown
+	}
+	c.Route = shownRoute(c.Route)
 	for i, have := range s.state.Routes {
 		if have.Dst != c.Dst || have.Metric != c.Metric {
 			continue
@@ -147,6 +153,21 @@ func (s *Sim) setRoute(c vpn.RouteChange) error {
 	s.state.Routes = append(s.state.Routes, c.Route)
 	return nil
 }
+
+// shownRoute is how the kernel shows a route that was made: those of IPv6 have a
+// metric in any case, and no scope.
+func shownRoute(r vpn.Route) vpn.Route {
+	if r.Dst.Addr().Is6() {
+		r.Scope = 0
+		if r.Metric == 0 {
+			r.Metric = metric6
+		}
+	}
+	return r
+}
+
+// metric6 is the metric of an IPv6 route for which none is asked.
+const metric6 = 1024
 
 func (s *Sim) applyPeer(c vpn.PeerChange) {
 	i := find(&s.state, c.Key)
@@ -203,23 +224,4 @@ func clone(s vpn.State) vpn.State {
 		s.Peers[i].AllowedIPs = slices.Clone(s.Peers[i].AllowedIPs)
 	}
 	return s
-}
-
-// Way says how a packet for addr leaves the host: through the tunnel to the
-// returned peer, or beside it (direct). Neither is said of a packet that goes
-// into the tunnel and finds no peer.
-func Way(s vpn.State, addr netip.Addr) (peer wgtypes.Key, direct bool) {
-	inTunnel := slices.ContainsFunc(s.Routes, func(r vpn.Route) bool { return r.Dst.Contains(addr) })
-	if !inTunnel {
-		return wgtypes.Key{}, true
-	}
-	bits := -1
-	for _, p := range s.Peers {
-		for _, ip := range p.AllowedIPs {
-			if ip.Contains(addr) && ip.Bits() > bits {
-				peer, bits = p.Key, ip.Bits()
-			}
-		}
-	}
-	return peer, false
 }

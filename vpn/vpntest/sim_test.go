@@ -15,7 +15,7 @@ func (h simHost) QuickRoute(_ *testing.T, dst netip.Prefix) {
 	h.Change(func(s *vpn.State) {
 		r := vpn.Route{Dst: dst, Protocol: vpn.ProtocolBoot, Scope: vpn.ScopeLink}
 		if dst.Addr().Is6() {
-			r.Scope = 0
+			r.Scope, r.Metric = 0, 1024
 		}
 		s.Routes = append(s.Routes, r)
 	})
