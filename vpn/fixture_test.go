@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,7 +22,31 @@ var (
 
 func addr(text string) netip.Addr         { return netip.MustParseAddr(text) }
 func addrPort(text string) netip.AddrPort { return netip.MustParseAddrPort(text) }
-func key(n int) wgtypes.Key               { return vpntest.Key(n) }
+
+func key(n int) wgtypes.Key {
+	if n < len(manyKeys()) {
+		return manyKeys()[n]
+	}
+	return vpntest.Key(n)
+}
+
+// manyKeys are keys by number; to make one takes time.
+var manyKeys = sync.OnceValue(func() []wgtypes.Key {
+	keys := make([]wgtypes.Key, 30)
+	for n := range keys {
+		keys[n] = vpntest.Key(n)
+	}
+	return keys
+})
+
+// names of keys, for people.
+var keyNames = sync.OnceValue(func() *strings.Replacer {
+	pairs := make([]string, 0, 4*len(manyKeys()))
+	for n, k := range manyKeys() {
+		pairs = append(pairs, k.String(), fmt.Sprintf("key%d", n), fmt.Sprint([wgtypes.KeyLen]byte(k)), fmt.Sprintf("key%d", n))
+	}
+	return strings.NewReplacer(pairs...)
+})
 
 func prefixes(texts ...string) []netip.Prefix {
 	out := make([]netip.Prefix, 0, len(texts))
@@ -95,11 +120,10 @@ func resolve(t *testing.T, c vpn.Cluster, s vpn.State) vpn.Resolved {
 
 // readable replaces keys by key1, key2… and the words for single addresses.
 func readable(text string) string {
-	for n := range 20 {
-		text = strings.ReplaceAll(text, key(n).String(), fmt.Sprintf("key%d", n))
-	}
-	return regexp.MustCompile(`(/32|/128)\b`).ReplaceAllString(text, "")
+	return singleBits.ReplaceAllString(keyNames().Replace(text), "")
 }
+
+var singleBits = regexp.MustCompile(`(/32|/128)\b`)
 
 func warningTexts(warnings []vpn.Warning) string {
 	lines := make([]string, 0, len(warnings))
