@@ -48,7 +48,7 @@ func TestModel(t *testing.T) {
 	for lane := range lanes {
 		t.Run(strconv.Itoa(lane), func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir()
+			dir := memoryDir(t)
 			for i := lane; i < sequences; i += lanes {
 				seed := first + i
 				for self := 1; self <= views; self++ {
@@ -67,8 +67,24 @@ func FuzzModel(f *testing.F) {
 		f.Add(byte(seed), sequence(seed))
 	}
 	f.Fuzz(func(t *testing.T, how byte, data []byte) {
-		simModel(t.TempDir(), 1+int(how)%views, how >= 128).try(t, decode(data))
+		simModel(memoryDir(t), 1+int(how)%views, how >= 128).try(t, decode(data))
 	})
+}
+
+// memoryDir returns a directory for files that are written often, and with care: a
+// disk takes its time for that.
+func memoryDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "model") //nolint:usetesting // t.TempDir is on the disk
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 // model is how trials begin.

@@ -208,6 +208,30 @@ func TestAdministrator(t *testing.T) {
 	}
 }
 
+// TestHostRoute: wg-quick brings the interface up also where the host has another
+// route for what is behind a node.
+func TestHostRoute(t *testing.T) {
+	t.Parallel()
+	if !vpntest.InNamespace(t, mustRun(), "wg", "wg-quick", "bash") {
+		return
+	}
+	d, err := netdev.Open("wg0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	vpntest.Command(t, "ip", "route", "add", "192.168.2.10/32", "dev", "eth0")
+	vpntest.Command(t, "ip", "route", "add", "2001:db8:2::10/128", "dev", "eth0")
+	c := quickCluster()
+	apply(t, newReconciler(t, d, &c))
+	state := shown(t, d)
+	quick(t.Context(), t, "down", "wg0")
+	quick(t.Context(), t, "up", "wg0")
+	if after := shown(t, d); after != state {
+		t.Errorf("after down and up:\n%s\nwant:\n%s", after, state)
+	}
+}
+
 // TestNoNetwork is hazard 3 on a real host.
 func TestNoNetwork(t *testing.T) {
 	t.Parallel()
