@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"slices"
 
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 )
@@ -88,7 +89,7 @@ func (r *run) setPeers(conf *Conf, learnt bool) {
 	for _, w := range r.want.Peers {
 		p := ConfPeer{Node: w.Node, Key: w.Key, AllowedIPs: w.AllowedIPs, Keepalive: w.Keepalive, Endpoint: w.Configured}
 		if !p.Endpoint.IsValid() {
-			p.Endpoint = r.unconfigured(inFile[w.Key], w, learnt)
+			p.Endpoint = r.outside(r.unconfigured(inFile[w.Key], w, learnt))
 		}
 		peers = append(peers, p)
 		for _, ip := range w.AllowedIPs {
@@ -108,7 +109,6 @@ func (r *run) setPeers(conf *Conf, learnt bool) {
 
 // unconfigured chooses the file's endpoint for a peer whose record gives none:
 // the one in the file, or the learnt one if there is one and it is asked for.
-// None is ever inside the cluster network.
 func (r *run) unconfigured(inFile netip.AddrPort, w DesiredPeer, learnt bool) netip.AddrPort {
 	p, exists := r.now.Peer(w.Key)
 	switch seen := r.mem.Seen[w.Key]; {
@@ -118,8 +118,19 @@ func (r *run) unconfigured(inFile netip.AddrPort, w DesiredPeer, learnt bool) ne
 	case seen.IsValid():
 		inFile = seen
 	}
-	if r.cluster.Network.Contains(inFile.Addr()) {
+	return inFile
+}
+
+// outside drops an endpoint that is in the tunnel: inside the cluster network, or
+// where a peer was once, and what has that address now is behind a node. wg-quick
+// would send the handshakes into the tunnel that they are to make.
+func (r *run) outside(endpoint netip.AddrPort) netip.AddrPort {
+	inside := r.cluster.Network.Contains(endpoint.Addr())
+	for _, w := range r.want.Peers {
+		inside = inside || endpoint.IsValid() && slices.Contains(w.AllowedIPs, host(endpoint.Addr()))
+	}
+	if inside {
 		return netip.AddrPort{}
 	}
-	return inFile
+	return endpoint
 }

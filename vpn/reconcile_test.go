@@ -283,6 +283,18 @@ func TestReconcileWaitsForAPeerToMove(t *testing.T) {
 	}
 }
 
+// By the file, too, no peer's endpoint is in the tunnel: not where a peer without a
+// configured one was heard of once.
+func TestReconcileForgetsAnEndpointInsideTheTunnel(t *testing.T) {
+	t.Parallel()
+	conf := strings.Replace(hubConf, "# node 2\n", "# node 2\nEndpoint = 203.0.114.9:7\n", 1)
+	b := newBench(t, hub(node(2, ""), node(3, "198.51.100.3:55820", "203.0.114.9")), hostOf(1), conf)
+	b.apply(t)
+	if text := b.conf(t); strings.Contains(text, "Endpoint = 203.0.114.9") || !strings.Contains(text, "AllowedIPs = 10.5.4.3/32, 203.0.114.9/32") {
+		t.Errorf("the file became\n%s", text)
+	}
+}
+
 // Every failure is named, and none keeps the rest from being done.
 func TestReconcileFailures(t *testing.T) {
 	t.Parallel()
