@@ -272,6 +272,18 @@ func TestPlanOfAddresses(t *testing.T) {
 			warnings: `node 2: ip_address 192.0.2.2 is outside the cluster network 10.5.4.0/24`,
 		},
 		{
+			name: "a route that wg-quick made for an address taken back", cluster: hub(node(2, "")),
+			have: func(s *vpn.State) {
+				s.Host = append(s.Host, addr("10.5.4.2"))
+				s.Peers, s.Routes = []vpn.Peer{peer(9, "10.5.4.2")}, quickRoutes("10.5.4.2")
+			},
+			plan: `
+				route remove 10.5.4.2 proto 3
+				peer add node 2 key2: keepalive 25s, allowed +10.5.4.2`,
+			warnings: `node 2: 10.5.4.2 is taken back from the peer key9, which is no node of the cluster`,
+			notes:    `node 2: 10.5.4.2 is not routed: it is an address of this host`,
+		},
+		{
 			name: "a local network does not take cluster addresses", cluster: hub(node(2, "")),
 			have: func(s *vpn.State) { s.Networks = append(s.Networks, prefixes("10.5.0.0/16")...) },
 			plan: `

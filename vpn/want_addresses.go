@@ -206,9 +206,18 @@ func (w *wanter) madeByQuick() map[netip.Prefix]bool {
 		}
 	}
 	for dst := range w.foreign {
-		delete(made, dst)
+		if !w.takenBack(dst) {
+			delete(made, dst)
+		}
 	}
 	return made
+}
+
+// takenBack says whether a peer that is not ours loses dst to the node whose
+// address it is.
+func (w *wanter) takenBack(dst netip.Prefix) bool {
+	owner, owned := w.owner[dst.Addr()]
+	return owned && owner != w.c.Self && dst.IsSingleIP() && w.c.Network.Contains(dst.Addr())
 }
 
 // byQuick says whether the route looks as those of wg-quick do.
