@@ -169,11 +169,15 @@ func traits(s vpn.State) string {
 // a third.
 func (tr *trial) again(first vpn.Report) error {
 	file := tr.fileInfo()
+	heard := fmt.Sprint(tr.names.served)
 	var said string
 	for pass := range 2 {
 		report, err := tr.r.Apply(tr.ctx)
 		if err != nil {
 			return fmt.Errorf("a second run fails: %w", err)
+		}
+		if pass == 0 && fmt.Sprint(tr.names.served) != heard { // names were due again, and have changed
+			return tr.again(report)
 		}
 		if report.Changed() {
 			return fmt.Errorf("a second run saves %v, plans\n%s\nafter\n%s", report.Saved, readable(report.Plan.String()), readable(first.Plan.String()))
