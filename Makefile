@@ -4,6 +4,7 @@ GO        ?= go
 GOLANGCI  ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 NODES     ?= 3
 KEEP      ?=
+SHORT     ?=
 PREFIX    ?= /usr/local
 FUZZTIME  ?= 60s
 
@@ -15,10 +16,10 @@ NAMES := api-cli switch-leader apply-vpn-routes vpn-status wireguard-go
 TESTFLAGS ?= -race -shuffle=on -count=1 -timeout=14m
 
 .DEFAULT_GOAL := help
-.PHONY: help build install demo test lint fmt fuzz bench clean
+.PHONY: help build install demo test test-kernel lint fmt fuzz bench clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the binary, with links for its names, and the lab into build/
 	@mkdir -p build
@@ -39,6 +40,10 @@ demo: ## a cluster on this machine, and a worker promoted (root; NODES=5, KEEP=1
 test: ## install what is missing, and run all tests (as root: all of them)
 	@scripts/install-deps test
 	CGO_ENABLED=1 $(GO) test $(TESTFLAGS) ./...
+
+test-kernel: ## the tests of the VPN on Debian's kernel, in a virtual machine (root; SHORT=1)
+	@scripts/install-deps kernel
+	@scripts/test-kernel $(if $(SHORT),--short)
 
 lint: ## check the style (needs the module proxy once)
 	$(GOLANGCI) run ./...

@@ -39,11 +39,10 @@ func (realHost) QuickRoute(t *testing.T, dst netip.Prefix) {
 	vpntest.Command(t, "ip", family, "route", "add", dst.String(), "dev", "wg0")
 }
 
-func newRealHost(t *testing.T) vpntest.Host {
+// newHost returns a host with wg0.
+func (e engine) newHost(t *testing.T) vpntest.Host {
 	t.Helper()
-	if err := userspace.Run(t.Context(), userspace.Options{Name: "wg0"}); err != nil {
-		t.Fatal(err)
-	}
+	e.make(t, "wg0")
 	setKey(t)
 	vpntest.Command(t, "ip", "link", "set", "wg0", "up")
 	d, err := netdev.Open("wg0")
@@ -94,12 +93,14 @@ func waitGone(t *testing.T, path string) {
 	}
 }
 
-func TestDeviceConforms(t *testing.T) {
+func TestDeviceConforms(t *testing.T) { //nolint:tparallel // see below
 	t.Parallel()
 	if !vpntest.InNamespace(t, mustRun()) {
 		return
 	}
-	vpntest.Conformance(t, newRealHost)
+	for _, e := range engines() { //nolint:paralleltest // one after the other: both make wg0
+		t.Run(e.name, func(t *testing.T) { vpntest.Conformance(t, e.newHost) })
+	}
 }
 
 func TestStateOfHost(t *testing.T) {

@@ -11,16 +11,13 @@ import (
 
 	"cluster-agent/vpn"
 	"cluster-agent/vpn/netdev"
-	"cluster-agent/vpn/userspace"
 	"cluster-agent/vpn/vpntest"
 )
 
-// newEngine returns an interface with a listening engine.
-func newEngine(t *testing.T, name string, port int) *netdev.Device {
+// listen returns an interface with a listening engine.
+func (e engine) listen(t *testing.T, name string, port int) *netdev.Device {
 	t.Helper()
-	if err := userspace.Run(t.Context(), userspace.Options{Name: name}); err != nil {
-		t.Fatal(err)
-	}
+	e.make(t, name)
 	client, err := wgctrl.New()
 	if err != nil {
 		t.Fatal(err)
@@ -59,12 +56,18 @@ func publicKey(t *testing.T, d vpn.Device) wgtypes.Key {
 
 // TestLostHandshake is hazard 6: the hub gets to know the worker's key when the
 // first handshake has already been lost.
-func TestLostHandshake(t *testing.T) {
+func TestLostHandshake(t *testing.T) { //nolint:tparallel // see below
 	t.Parallel()
 	if !vpntest.InNamespace(t, mustRun()) {
 		return
 	}
-	worker, hub := newEngine(t, "wg0", 55820), newEngine(t, "wg1", 55821)
+	for _, e := range engines() { //nolint:paralleltest // one after the other: both make wg0
+		t.Run(e.name, e.losesHandshake)
+	}
+}
+
+func (e engine) losesHandshake(t *testing.T) {
+	worker, hub := e.listen(t, "wg0", 55820), e.listen(t, "wg1", 55821)
 	hubKey, start := publicKey(t, hub), time.Now()
 	candidate := vpn.PeerChange{
 		Key: hubKey, Do: vpn.AddPeer, Endpoint: netip.MustParseAddrPort("203.0.113.2:55821"),

@@ -40,10 +40,14 @@ func (w *watched) wants(what string) {
 }
 
 // settles waits for news of what has just been done, which may come in several
-// bursts, and until there is no more.
+// bursts, and until there is no more. How many came while it was done says only how
+// slow the machine is.
 func (w *watched) settles(what string) {
 	w.t.Helper()
 	w.wants(what)
+	for len(w.changes) > 0 {
+		<-w.changes
+	}
 	w.calms(what)
 }
 
@@ -75,7 +79,7 @@ func TestWatch(t *testing.T) {
 	if !vpntest.InNamespace(t, mustRun()) {
 		return
 	}
-	h := newRealHost(t)
+	h := engines()[0].newHost(t)
 	d := h.(realHost).Device
 	w := watch(t, d)
 	// The subscription begins some time after its goroutine.
