@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -91,10 +92,19 @@ func needLab(t *testing.T) {
 	t.Skipf("skipped: %s", why)
 }
 
+// patience is a time that is long on a usual machine, as the machine needs it that the tests
+// run on: SLOWNESS says how many times slower it is, as the emulated one of make test-kernel.
+func patience(d time.Duration) time.Duration {
+	if factor, err := strconv.Atoi(os.Getenv("SLOWNESS")); err == nil && factor > 1 {
+		return d * time.Duration(factor)
+	}
+	return d
+}
+
 // deadline is the time a test may take before it is called stuck.
 func deadline(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
+	ctx, cancel := context.WithTimeout(t.Context(), patience(d))
 	t.Cleanup(cancel)
 	return ctx
 }

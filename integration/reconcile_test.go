@@ -43,7 +43,7 @@ func logsOf(t *testing.T, n *lab.Node) string {
 // eventually waits until a condition holds, and tells how long that took.
 func eventually(ctx context.Context, t *testing.T, within time.Duration, what string, holds func(context.Context) error) time.Duration {
 	t.Helper()
-	began := time.Now()
+	began, within := time.Now(), patience(within)
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	if err := lab.Until(ctx, 20*time.Millisecond, holds); err != nil {
@@ -132,7 +132,7 @@ func TestInterfaceComesBack(t *testing.T) {
 				_, err := n.Ping(ctx, c.VPNAddress(3).String(), time.Second)
 				return err
 			})
-			if took > 8*time.Second {
+			if took > patience(8*time.Second) {
 				t.Errorf("%s: back only after %v", what, took)
 			}
 		}

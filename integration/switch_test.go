@@ -20,7 +20,7 @@ const settleTime = 45 * time.Second
 // work for the leader.
 func settle(ctx context.Context, t *testing.T, c *lab.Cluster) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	ctx, cancel := context.WithTimeout(ctx, patience(settleTime))
 	defer cancel()
 	if err := c.Settled(ctx); err != nil {
 		t.Fatalf("the cluster does not settle:\n%v", err)

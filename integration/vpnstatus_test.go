@@ -56,7 +56,7 @@ func (s vpnStatus) says(code int, texts ...string) error {
 // awaitStatus waits until a node says some texts.
 func awaitStatus(ctx context.Context, t *testing.T, n *lab.Node, code int, texts ...string) {
 	t.Helper()
-	waiting, cancel := context.WithTimeout(ctx, settleTime)
+	waiting, cancel := context.WithTimeout(ctx, patience(settleTime))
 	defer cancel()
 	err := lab.Until(waiting, 100*time.Millisecond, func(context.Context) error {
 		return askStatus(ctx, t, n).says(code, texts...)
