@@ -80,6 +80,7 @@ func (r *Reconciler) Apply(ctx context.Context) (Report, error) {
 type run struct {
 	*Reconciler
 	cluster Cluster
+	file    confFile
 	mem     Memory
 	now     State
 	want    Desired
@@ -125,7 +126,7 @@ func (r *run) resolve(ctx context.Context) Resolved {
 	service := r.Resolver
 	if r.Lookups != nil {
 		v := r.Lookups.view(r.Resolver, r.cluster, r.now)
-		defer func() { r.report.Again = v.again(r.cluster, r.now) }()
+		defer func() { r.report.Again = v.again(r.now) }()
 		service = v
 	}
 	found, warnings := Resolve(ctx, service, r.cluster, r.now)
@@ -158,9 +159,9 @@ func (r *run) read(ctx context.Context) bool {
 		return false
 	}
 	r.mem = Memory{Keys: NewKeys(), Endpoints: make(map[wgtypes.Key]netip.AddrPort)}
-	conf, err := loadConf(r.ConfPath)
+	r.file, err = loadConf(r.ConfPath)
 	r.fail("read the interface's file", err)
-	for _, p := range conf.Peers() {
+	for _, p := range r.file.Peers() {
 		if p.Node != 0 {
 			r.mem.Keys.Add(p.Key)
 		}

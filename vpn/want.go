@@ -2,6 +2,7 @@ package vpn
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -35,7 +36,6 @@ func Want(c Cluster, mem Memory, now State, found Resolved) (Desired, []Warning)
 		return Desired{Keep: true}, w.warnings
 	}
 	w.settleOwners()
-	w.desired.Ours = w.ours()
 	w.desired.Address = w.ownAddress()
 	for _, n := range w.nodes {
 		if c.isPeer(n.ID) {
@@ -56,10 +56,10 @@ type wanter struct {
 	now   State
 	found Resolved
 
-	peers     map[wgtypes.Key]Peer // as the kernel has them
-	nodes     []Node               // usable records, by id
-	owner     map[netip.Addr]int   // the node each address belongs to
-	endpoints map[netip.Addr]int   // where peers are, and whose endpoint it is; 0: a peer that is not ours
+	peers     peerIndex          // as the kernel has them
+	nodes     []Node             // usable records, by id
+	owner     map[netip.Addr]int // the node each address belongs to
+	endpoints map[netip.Addr]int // where peers are, and whose endpoint it is; 0: a peer that is not ours
 	foreign   map[netip.Prefix]wgtypes.Key
 	renewed   map[int]bool // nodes whose peers will have had no handshake
 
@@ -70,6 +70,7 @@ type wanter struct {
 func newWanter(c Cluster, mem Memory, now State, found Resolved) *wanter {
 	w := &wanter{c: c, mem: mem, now: now, found: found, renewed: make(map[int]bool)}
 	w.peers = peersByKey(now)
+	w.desired.Ours = w.ours()
 	w.nodes = w.usableNodes()
 	w.foreign = w.foreignIPs()
 	return w
@@ -162,10 +163,9 @@ func (w *wanter) usable(n Node, seen map[wgtypes.Key]int) bool {
 // ours are the keys of peers that may be removed: those of cluster nodes now
 // or earlier, never this node's own.
 func (w *wanter) ours() Keys {
-	keys := NewKeys(ScratchKey())
-	for key := range w.mem.Keys {
-		keys.Add(key)
-	}
+	keys := make(Keys, len(w.mem.Keys)+1)
+	keys.Add(ScratchKey())
+	maps.Copy(keys, w.mem.Keys)
 	for _, n := range w.c.Nodes {
 		keys.Add(n.PublicKey)
 	}

@@ -3,6 +3,7 @@ package vpn
 import (
 	"net/netip"
 	"slices"
+	"sync"
 
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 )
@@ -145,7 +146,7 @@ func (w *wanter) routed(addr netip.Addr, node int, own bool) bool {
 
 // foreignIPs returns the allowed IPs of peers that are not ours.
 func (w *wanter) foreignIPs() map[netip.Prefix]wgtypes.Key {
-	ours := w.ours()
+	ours := w.desired.Ours
 	foreign := make(map[netip.Prefix]wgtypes.Key)
 	for _, p := range w.now.Peers {
 		if ours.Has(p.Key) {
@@ -163,15 +164,11 @@ func (w *wanter) foreignIPs() map[netip.Prefix]wgtypes.Key {
 // what a node of the cluster has, or had, among its allowed IPs. Nothing else
 // tells wg-quick's routes from an administrator's.
 func (w *wanter) staleRoutes() []Route {
-	wanted := make(map[netip.Prefix]bool, len(w.desired.Routes))
-	for _, dst := range w.desired.Routes {
-		wanted[dst] = true
-	}
 	made := w.madeByQuick()
 	var stale []Route
 	for _, r := range w.now.Routes {
-		ours := r.Protocol == RouteProtocol || r.byQuick() && made[r.Dst]
-		if ours && !wanted[r.Dst] {
+		_, wanted := slices.BinarySearchFunc(w.desired.Routes, r.Dst, comparePrefix)
+		if !wanted && (r.Protocol == RouteProtocol || r.byQuick() && made()[r.Dst]) {
 			stale = append(stale, r)
 		}
 	}
@@ -179,22 +176,24 @@ func (w *wanter) staleRoutes() []Route {
 	return stale
 }
 
-// madeByQuick returns the destinations for which wg-quick makes routes on
+// madeByQuick finds, when it is asked, the destinations for which wg-quick makes routes on
 // behalf of the cluster's peers.
-func (w *wanter) madeByQuick() map[netip.Prefix]bool {
-	made := make(map[netip.Prefix]bool)
-	for addr := range w.owner {
-		made[host(addr)] = true
-	}
-	for _, p := range w.now.Peers {
-		for _, ip := range p.AllowedIPs {
-			made[ip] = true
+func (w *wanter) madeByQuick() func() map[netip.Prefix]bool {
+	return sync.OnceValue(func() map[netip.Prefix]bool {
+		made := make(map[netip.Prefix]bool)
+		for addr := range w.owner {
+			made[host(addr)] = true
 		}
-	}
-	for dst := range w.foreign {
-		delete(made, dst)
-	}
-	return made
+		for _, p := range w.now.Peers {
+			for _, ip := range p.AllowedIPs {
+				made[ip] = true
+			}
+		}
+		for dst := range w.foreign {
+			delete(made, dst)
+		}
+		return made
+	})
 }
 
 // byQuick says whether the route looks as those of wg-quick do.

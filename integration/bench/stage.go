@@ -68,23 +68,20 @@ func (s *stage) start(ctx context.Context, binary, profile string) error {
 }
 
 // answers waits until Redis takes connections.
-func answers(ctx context.Context, address string) error { return answersAt(ctx, "tcp", address) }
-
-// answersAt waits until somebody takes connections.
-func answersAt(ctx context.Context, network, address string) error {
+func answers(ctx context.Context, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 		if err == nil {
 			return conn.Close()
 		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w", address, err)
+			return fmt.Errorf("wait for redis-server: %w", err)
 		}
 	}
 }

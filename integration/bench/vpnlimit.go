@@ -32,8 +32,11 @@ func (s *vpnStage) writePeers(name string, peers int) error {
 	return s.write(name, func(w *bufio.Writer) {
 		fmt.Fprintf(w, "[Interface]\nListenPort = 55820\nPrivateKey = %s\n", vpnKey(0))
 		for node := 2; node <= peers+1; node++ {
-			fmt.Fprintf(w, "[Peer]\nPublicKey = %s\nAllowedIPs = %s/32\nEndpoint = %s\nPersistentKeepalive = 25\n",
-				vpnKey(node), vpnAddress(node), vpnEndpoint(node))
+			fmt.Fprintf(w, "[Peer]\nPublicKey = %s\nAllowedIPs = %s/32\nPersistentKeepalive = 25\n",
+				vpnKey(node), vpnAddress(node))
+			if endpoint := vpnEndpoint(node); endpoint != "" {
+				fmt.Fprintf(w, "Endpoint = %s\n", endpoint)
+			}
 		}
 	})
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 
 	"cluster-agent/vpn"
@@ -119,33 +118,6 @@ func connected(a netlink.Addr, own netip.Prefix) netip.Prefix {
 		return other.Masked()
 	}
 	return own.Masked()
-}
-
-// readRoutes reads the main table: routes through the interface, and single
-// addresses that go through another one.
-func (d *Device) readRoutes(s *vpn.State, index int) error {
-	routes, err := dump(func() ([]netlink.Route, error) { return d.rt.RouteList(nil, netlink.FAMILY_ALL) })
-	if err != nil {
-		return fmt.Errorf("list routes: %w", err)
-	}
-	for i := range routes {
-		r := &routes[i]
-		dst, ok := prefix(r.Dst)
-		if !ok || r.Type != unix.RTN_UNICAST {
-			continue
-		}
-		switch {
-		case index != 0 && r.LinkIndex == index:
-			s.Routes = append(s.Routes, route(r, dst))
-		case dst.IsSingleIP():
-			s.HostRoutes = append(s.HostRoutes, dst)
-		}
-	}
-	return nil
-}
-
-func route(r *netlink.Route, dst netip.Prefix) vpn.Route {
-	return vpn.Route{Dst: dst, Protocol: int(r.Protocol), Scope: uint8(r.Scope), Metric: r.Priority}
 }
 
 // dump repeats a listing that was disturbed by a change: it may lack entries.
