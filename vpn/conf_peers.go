@@ -22,14 +22,26 @@ type ConfPeer struct {
 
 // Peers returns the [Peer] sections that have a good key, in the file's order.
 // Values that cannot be read are left out.
-func (c Conf) Peers() []ConfPeer {
-	var peers []ConfPeer
+func (c Conf) Peers() []ConfPeer { return slices.Collect(c.peers) }
+
+// peers yields what Peers returns.
+func (c Conf) peers(yield func(ConfPeer) bool) {
 	for _, s := range c.sections {
-		if p, ok := s.peer(); ok {
-			peers = append(peers, p)
+		if p, ok := s.peer(); ok && !yield(p) {
+			return
 		}
 	}
-	return peers
+}
+
+// endpoints returns the endpoints in the file.
+func (c Conf) endpoints() map[wgtypes.Key]netip.AddrPort {
+	endpoints := make(map[wgtypes.Key]netip.AddrPort, len(c.sections))
+	for p := range c.peers {
+		if p.Endpoint.IsValid() {
+			endpoints[p.Key] = p.Endpoint
+		}
+	}
+	return endpoints
 }
 
 // SetPeers makes the sections of the cluster's peers those given, sorted by
@@ -111,7 +123,11 @@ func (c *Conf) replacePeers(peers []ConfPeer, ours Keys) {
 }
 
 func sortedPeers(peers []ConfPeer) []ConfPeer {
-	return slices.SortedStableFunc(slices.Values(peers), func(a, b ConfPeer) int { return a.Node - b.Node })
+	byNode := func(a, b ConfPeer) int { return a.Node - b.Node }
+	if slices.IsSortedFunc(peers, byNode) {
+		return peers
+	}
+	return slices.SortedStableFunc(slices.Values(peers), byNode)
 }
 
 const nodeComment = "# node "

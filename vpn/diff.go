@@ -156,20 +156,20 @@ func removals(have State, want Desired, wanted Keys) []PeerChange {
 // diffRoutes returns the routes to add or to take over. A route that another
 // maker has put there for the same destination does as well and stays.
 func diffRoutes(have State, want Desired) []RouteChange {
-	there := make(map[netip.Prefix]Route, len(have.Routes))
-	for _, r := range have.Routes {
-		if old, ok := there[r.Dst]; !ok || old.byQuick() {
-			there[r.Dst] = r
+	there := make(map[netip.Prefix]int, len(have.Routes)) // destination → index
+	for i, r := range have.Routes {
+		if old, ok := there[r.Dst]; !ok || have.Routes[old].byQuick() {
+			there[r.Dst] = i
 		}
 	}
 	var changes []RouteChange
 	for _, dst := range want.Routes {
-		r, ok := there[dst]
+		i, ok := there[dst]
 		switch {
 		case !ok:
 			changes = append(changes, RouteChange{Route: ownRoute(dst, 0)})
-		case r.byQuick():
-			changes = append(changes, RouteChange{Route: ownRoute(dst, r.Metric), Adopt: true})
+		case have.Routes[i].byQuick():
+			changes = append(changes, RouteChange{Route: ownRoute(dst, have.Routes[i].Metric), Adopt: true})
 		}
 	}
 	return changes

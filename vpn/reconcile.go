@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"path/filepath"
 	"time"
@@ -30,7 +31,7 @@ type Reconciler struct {
 	// Known returns the keys that Remember was given, those of nodes that were
 	// removed since among them. It returns nil, no empty set, before the first
 	// Remember: then peers of earlier nodes are told by their addresses. If Known
-	// is nil, only records and file tell whose a peer is.
+	// is nil, only records and file tell whose a peer is. The set is the caller's to keep.
 	Known func(ctx context.Context) (Keys, error)
 	// Remember is given the keys of all peers that this run wants, before it adds
 	// any. It is called by each run, and should write only what is new.
@@ -81,6 +82,8 @@ type run struct {
 	*Reconciler
 	cluster Cluster
 	file    confFile
+	inFile  map[wgtypes.Key]netip.AddrPort // the endpoints in the file
+	fileWas fs.FileInfo                    // when inFile was read
 	mem     Memory
 	now     State
 	want    Desired
@@ -137,7 +140,7 @@ func (r *run) resolve(ctx context.Context) Resolved {
 // remember keeps whose the peers are that the device is about to get: what
 // comes after may be cut off.
 func (r *run) remember(ctx context.Context) {
-	wanted := NewKeys()
+	wanted := make(Keys, len(r.want.Peers))
 	for _, p := range r.want.Peers {
 		wanted.Add(p.Key)
 	}
@@ -158,36 +161,35 @@ func (r *run) read(ctx context.Context) bool {
 	if r.fail("read the cluster's records", err) {
 		return false
 	}
-	r.mem = Memory{Keys: NewKeys(), Endpoints: make(map[wgtypes.Key]netip.AddrPort)}
 	r.file, err = loadConf(r.ConfPath)
 	r.fail("read the interface's file", err)
-	for _, p := range r.file.Peers() {
-		if p.Node != 0 {
-			r.mem.Keys.Add(p.Key)
-		}
-		if p.Endpoint.IsValid() {
-			r.mem.Endpoints[p.Key] = p.Endpoint
-		}
-	}
 	if !r.readState(ctx) {
 		return false
 	}
-	r.readKnown(ctx)
+	r.inFile, r.fileWas = r.file.endpoints(), r.file.info
+	r.mem.Endpoints = r.inFile
+	r.mem.Keys = r.readKnown(ctx)
+	for p := range r.file.peers {
+		if p.Node != 0 {
+			r.mem.Keys.Add(p.Key)
+		}
+	}
 	return true
 }
 
 // readKnown reads what is remembered of earlier nodes. It can be done without.
-func (r *run) readKnown(ctx context.Context) {
+func (r *run) readKnown(ctx context.Context) Keys {
 	if r.Known == nil {
-		return
+		return NewKeys()
 	}
 	keys, err := r.Known(ctx)
 	if !r.fail("read the keys of earlier nodes", err) && keys == nil {
 		keys = formerNodes(r.cluster, r.now)
 	}
-	for key := range keys {
-		r.mem.Keys.Add(key)
+	if keys == nil {
+		return NewKeys()
 	}
+	return keys
 }
 
 func (r *run) readState(ctx context.Context) bool {

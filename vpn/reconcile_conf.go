@@ -9,8 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-
-	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 )
 
 // DefaultPort is the UDP port of the VPN.
@@ -66,6 +64,9 @@ func (r *run) saveConf() {
 		return
 	}
 	conf := file.Conf
+	if file.info != r.fileWas {
+		r.inFile, r.fileWas = file.endpoints(), file.info // somebody has changed the file meanwhile
+	}
 	if r.fail("complete the interface's file", r.setInterface(&conf)) {
 		return
 	}
@@ -116,7 +117,7 @@ func (r *run) setInterface(conf *Conf) error {
 func (r *run) setPeers(conf *Conf, learnt bool) {
 	peers := make([]ConfPeer, 0, len(r.want.Peers))
 	var unrouted []netip.Prefix
-	endpoints := r.endpoints(conf, learnt)
+	endpoints := r.endpoints(learnt)
 	for _, w := range r.want.Peers {
 		peers = append(peers, ConfPeer{
 			Node: w.Node, Key: w.Key, AllowedIPs: w.AllowedIPs, Keepalive: w.Keepalive, Endpoint: endpoints(w),
@@ -135,13 +136,7 @@ func (r *run) setPeers(conf *Conf, learnt bool) {
 // endpoints chooses the file's endpoints: the configured one, or for a peer whose
 // record gives none, the one in the file, or the learnt one if there is one and it is
 // asked for. None of the latter is ever inside the cluster network.
-func (r *run) endpoints(conf *Conf, learnt bool) func(DesiredPeer) netip.AddrPort {
-	inFile := make(map[wgtypes.Key]netip.AddrPort)
-	for _, p := range conf.Peers() {
-		if p.Endpoint.IsValid() {
-			inFile[p.Key] = p.Endpoint
-		}
-	}
+func (r *run) endpoints(learnt bool) func(DesiredPeer) netip.AddrPort {
 	var peers peerIndex
 	if learnt {
 		peers = peersByKey(r.now)
@@ -151,7 +146,7 @@ func (r *run) endpoints(conf *Conf, learnt bool) func(DesiredPeer) netip.AddrPor
 		if endpoint.IsValid() {
 			return endpoint
 		}
-		endpoint = inFile[w.Key]
+		endpoint = r.inFile[w.Key]
 		if learnt {
 			p, _ := peers.get(w.Key)
 			endpoint = r.learnt(p, w, endpoint)

@@ -37,6 +37,9 @@ func Want(c Cluster, mem Memory, now State, found Resolved) (Desired, []Warning)
 	}
 	w.settleOwners()
 	w.desired.Address = w.ownAddress()
+	if c.Self == c.Leader {
+		w.desired.Peers = make([]DesiredPeer, 0, len(w.nodes))
+	}
 	for _, n := range w.nodes {
 		if c.isPeer(n.ID) {
 			w.addPeer(n)
@@ -129,7 +132,7 @@ func (w *wanter) usableNodes() []Node {
 // reservedKeys are keys that no other node can have: this node's, which the
 // kernel takes for no peer, and the leader's, without which all links are lost.
 func (w *wanter) reservedKeys() map[wgtypes.Key]int {
-	seen := make(map[wgtypes.Key]int)
+	seen := make(map[wgtypes.Key]int, len(w.c.Nodes))
 	if leader, ok := w.c.Node(w.c.Leader); ok {
 		seen[leader.PublicKey] = leader.ID
 	}
@@ -163,7 +166,7 @@ func (w *wanter) usable(n Node, seen map[wgtypes.Key]int) bool {
 // ours are the keys of peers that may be removed: those of cluster nodes now
 // or earlier, never this node's own.
 func (w *wanter) ours() Keys {
-	keys := make(Keys, len(w.mem.Keys)+1)
+	keys := make(Keys, max(len(w.mem.Keys), len(w.c.Nodes))+1)
 	keys.Add(ScratchKey())
 	maps.Copy(keys, w.mem.Keys)
 	for _, n := range w.c.Nodes {

@@ -12,7 +12,7 @@ import (
 // first, then destinations, each by node id, so that every node of the cluster
 // comes to the same answer.
 func (w *wanter) settleOwners() {
-	w.owner = make(map[netip.Addr]int)
+	w.owner = make(map[netip.Addr]int, len(w.nodes))
 	for _, n := range w.nodes {
 		if !n.Address.IsValid() {
 			continue
@@ -50,7 +50,7 @@ func (w *wanter) claimDestination(dst netip.Addr, id int) {
 // placeAddresses decides for each address whether it is an allowed IP, of which
 // peer, and whether it is routed through the tunnel.
 func (w *wanter) placeAddresses() {
-	peers := make(map[int]int) // node id → index of its desired peer
+	peers := make(map[int]int, len(w.desired.Peers)) // node id → index of its desired peer
 	for i, p := range w.desired.Peers {
 		peers[p.Node] = i
 	}
@@ -58,6 +58,7 @@ func (w *wanter) placeAddresses() {
 	for _, addr := range w.now.Host {
 		own[addr] = true
 	}
+	w.desired.Routes = make([]netip.Prefix, 0, len(w.owner))
 	for addr, node := range w.owner {
 		i, ok := peers[w.carrier(node)]
 		if !ok || node == w.c.Self || !w.allowed(addr, node) {

@@ -81,7 +81,7 @@ func (w *wanter) mustSet(have Peer, p DesiredPeer) bool {
 // endpoints of peers that go or move, does not count: the next run would come
 // to another answer.
 func (w *wanter) knownEndpoints() map[netip.Addr]int {
-	at := make(map[netip.Addr]int)
+	at := make(map[netip.Addr]int, len(w.c.Nodes))
 	add := func(addr netip.Addr, node int) {
 		if addr = addr.Unmap().WithZone(""); addr.IsValid() && !w.c.Network.Contains(addr) {
 			at[addr] = node

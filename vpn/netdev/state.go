@@ -30,7 +30,7 @@ func (d *Device) State(ctx context.Context) (vpn.State, error) {
 	if link != nil {
 		index = link.Attrs().Index
 		s.Up = isUp(link)
-		if err = d.readWireGuard(ctx, &s); err != nil {
+		if err = d.readWireGuard(ctx, link, &s); err != nil {
 			return vpn.State{}, err
 		}
 	}
@@ -50,7 +50,15 @@ func (d *Device) readNetwork(s *vpn.State, index int) error {
 	return nil
 }
 
-func (d *Device) readWireGuard(ctx context.Context, s *vpn.State) error {
+// readWireGuard asks the engine, or the kernel's module, which has links of a type of
+// its own.
+func (d *Device) readWireGuard(ctx context.Context, link netlink.Link, s *vpn.State) (err error) {
+	if link.Type() != "wireguard" {
+		if s.Exists, err = d.readEngine(ctx, s); s.Exists || err != nil {
+			d.inKernel.Store(new(bool))
+			return err
+		}
+	}
 	dev, err := d.wireguard(ctx)
 	if dev == nil || err != nil {
 		return err
