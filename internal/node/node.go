@@ -40,6 +40,7 @@ type session struct {
 	close func() error
 	self  int
 	read  *snapshot // nil: nothing has been read yet
+	ahead *ahead    // nil: no look at the interface is under way
 }
 
 // snapshot is what the records said when they were read.
@@ -49,8 +50,11 @@ type snapshot struct {
 	err      error
 }
 
-// forget makes the next part of a run read the records anew.
-func (s *session) forget() { s.read = nil }
+// forget makes the next part of a run read the records anew, and the interface.
+func (s *session) forget() {
+	s.read = nil
+	s.ahead.stale()
+}
 
 // snapshot reads the records once: all parts of a run go by the same.
 func (s *session) snapshot(ctx context.Context) (vpn.Cluster, []vpn.Warning, error) {
@@ -116,8 +120,13 @@ func (m *Machine) withReconciler(records recordsReader, work func(*vpn.Reconcile
 	if err != nil {
 		return fmt.Errorf("open %s: %w", host.WireGuardInterface, err)
 	}
+	return errors.Join(work(m.reconciler(device, records)), device.Close())
+}
+
+// reconciler is that of a device.
+func (m *Machine) reconciler(device vpn.Device, records recordsReader) *vpn.Reconciler {
 	peers := m.peers()
-	err = work(&vpn.Reconciler{
+	return &vpn.Reconciler{
 		Device:     device,
 		Resolver:   m.Resolver,
 		Lookups:    &m.lookups,
@@ -128,8 +137,7 @@ func (m *Machine) withReconciler(records recordsReader, work func(*vpn.Reconcile
 		ConfPath:   m.Files.WireGuardConf(),
 		PrivateKey: m.Files.Keys,
 		Up:         m.Manager.WGUp,
-	})
-	return errors.Join(err, device.Close())
+	}
 }
 
 // VPNState reads the VPN interface and its surroundings.
