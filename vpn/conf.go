@@ -45,7 +45,12 @@ func parseConf(text string) Conf {
 
 // Bytes renders the file.
 func (c Conf) Bytes() []byte {
+	size := 0
+	for line := range c.lines {
+		size += len(line) + 1
+	}
 	var b bytes.Buffer
+	b.Grow(size)
 	for line := range c.lines {
 		b.WriteString(line)
 		b.WriteByte('\n')
@@ -62,8 +67,20 @@ func (c Conf) lines(yield func(string) bool) {
 	}
 }
 
-// readsAs tells whether two files read the same, to the last byte.
-func (c Conf) readsAs(other Conf) bool { return c.reads(string(other.Bytes())) }
+// hasLines tells whether the file has the lines of text, whatever their ends.
+func (c Conf) hasLines(text string) bool {
+	for line := range c.lines {
+		if text == "" {
+			return false
+		}
+		var first string
+		first, text, _ = strings.Cut(text, "\n")
+		if strings.TrimRight(first, "\r") != line {
+			return false
+		}
+	}
+	return text == ""
+}
 
 // reads tells whether the file reads as text does, to the last byte.
 func (c Conf) reads(text string) bool {
@@ -80,7 +97,7 @@ func (c Conf) reads(text string) bool {
 // Interface returns the values of a key of the [Interface] section, in order,
 // without comments; Address and DNS may hold several in one value.
 func (c Conf) Interface(key string) []string {
-	if i := c.find("interface"); i >= 0 {
+	if i := c.find(); i >= 0 {
 		return c.sections[i].values(key)
 	}
 	return nil
@@ -169,15 +186,15 @@ func splitList(value string) []string { return strings.FieldsFunc(value, separat
 // separates tells what stands between the values of a list.
 func separates(r rune) bool { return r == ',' || unicode.IsSpace(r) }
 
-// find returns the index of the first section with a name, or -1.
-func (c Conf) find(name string) int {
-	return slices.IndexFunc(c.sections, func(s section) bool { return s.is(name) })
+// find returns the index of the first [Interface] section, or -1.
+func (c Conf) find() int {
+	return slices.IndexFunc(c.sections, func(s section) bool { return s.is("interface") })
 }
 
 // interfaceSection returns the [Interface] section; a file without one gets it
 // in front of the peers.
 func (c *Conf) interfaceSection() *section {
-	if i := c.find("interface"); i >= 0 {
+	if i := c.find(); i >= 0 {
 		return &c.sections[i]
 	}
 	if len(c.sections) == 0 {

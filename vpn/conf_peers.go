@@ -58,7 +58,7 @@ func (c *Conf) SetPeers(peers []ConfPeer, ours Keys) {
 
 // hasPeers tells whether SetPeers would change nothing.
 func (c *Conf) hasPeers(peers []ConfPeer, ours Keys) bool {
-	at := c.find("interface") + 1
+	at := c.find() + 1
 	if at == 0 || len(c.sections) < at+len(peers) || len(peers) > 0 && !c.sections[at-1].endsWithBlank() {
 		return false
 	}
@@ -115,7 +115,7 @@ func (c *Conf) replacePeers(peers []ConfPeer, ours Keys) {
 		s.setPeer(p)
 		sections = append(sections, s)
 	}
-	at := c.find("interface") + 1
+	at := c.find() + 1
 	if len(sections) > 0 {
 		c.sections[at-1].endWithBlank()
 	}

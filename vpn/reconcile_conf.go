@@ -74,7 +74,7 @@ func (r *run) saveConf() {
 	if file.private() && r.now.Exists && conf.reads(file.text) {
 		return
 	}
-	if !r.now.Exists || !conf.readsAs(parseConf(file.text)) {
+	if !r.now.Exists || !conf.hasLines(file.text) {
 		// Now that the file is written, or read, anyway, it also gets the addresses at
 		// which the other peers were last heard of, so that after a restart this node
 		// finds them and need not be found. They alone are not worth a write: they

@@ -51,7 +51,7 @@ func main() {
 func runRole(ctx context.Context, args []string) (ran bool, err error) {
 	switch {
 	case len(args) == 4 && args[0] == agentRole:
-		return true, runAgent(args[1], args[2], args[3])
+		return true, runAgent(args[1], args[2], args[3]) //nolint:contextcheck // it ends with a signal
 	case len(args) > 0 && args[0] == vpnRole:
 		return true, runVPN(ctx, args[1:])
 	case len(args) == 2 && args[0] == vpnInsideRole:

@@ -13,10 +13,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
 	"cluster-agent/internal/host"
 	"cluster-agent/internal/node"
+	"github.com/sirupsen/logrus"
 )
 
 const (
@@ -68,7 +67,7 @@ type insideProcess struct {
 }
 
 func startInside(ctx context.Context, profile string) (*insideProcess, error) {
-	p := &insideProcess{cmd: exec.CommandContext(ctx, "/proc/self/exe", vpnInsideRole, profile)}
+	p := &insideProcess{cmd: exec.CommandContext(ctx, "/proc/self/exe", vpnInsideRole, profile)} //nolint:gosec // the caller names the file
 	p.cmd.Stderr = os.Stderr
 	answers, err := p.cmd.StdoutPipe()
 	if err != nil {

@@ -51,7 +51,7 @@ func (s *vpnStage) writeRoutes(name string, first, last int) error {
 }
 
 func (s *vpnStage) write(name string, content func(*bufio.Writer)) error {
-	file, err := os.Create(s.path(name))
+	file, err := os.Create(s.path(name)) //nolint:gosec // a name of this program
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (s *vpnStage) readRecords(ctx context.Context, nodes int) (took time.Durati
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	r := bufio.NewReaderSize(conn, 1<<16)
-	if _, err := conn.Write(command("KEYS", "node/*/vpn")); err != nil {
+	if _, err = conn.Write(command("KEYS", "node/*/vpn")); err != nil {
 		return 0, err
 	}
 	keys, err := readReply(r)

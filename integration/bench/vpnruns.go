@@ -68,7 +68,7 @@ func (s *vpnStage) round(ctx context.Context, peers int, t *vpnTable) error {
 	}
 	t.add(limitFirst, vpnRun{took: first}, 0)
 	t.add(limitMore, vpnRun{took: more}, 0)
-	if err := s.sequence(ctx, peers, s.process, wholeRows(), t, first, more); err != nil {
+	if err = s.sequence(ctx, peers, s.process, wholeRows(), t, first, more); err != nil {
 		return fmt.Errorf("whole process: %w", err)
 	}
 	inside, err := startInside(ctx, s.profile)
@@ -106,22 +106,22 @@ func (s *vpnStage) sequence(ctx context.Context, peers int, run vpnRunner, rows 
 		return err
 	}
 	t.add(rows.first, r, first)
-	if err := s.applied(ctx, peers); err != nil {
+	if err = s.applied(ctx, peers); err != nil {
 		return err
 	}
 	for range vpnRepeats {
-		if err := s.unchanged(ctx, peers, run, rows, t); err != nil {
+		if err = s.unchanged(ctx, peers, run, rows, t); err != nil {
 			return err
 		}
 	}
-	if err := s.client.HSet(ctx, vpnRecord(peers+2), vpnFields(peers+2)).Err(); err != nil {
+	if err = s.client.HSet(ctx, vpnRecord(peers+2), vpnFields(peers+2)).Err(); err != nil {
 		return err
 	}
 	if r, err = changing(ctx, run, 2); err != nil {
 		return err
 	}
 	t.add(rows.more, r, more)
-	if err := s.client.Del(ctx, vpnRecord(peers+2)).Err(); err != nil {
+	if err = s.client.Del(ctx, vpnRecord(peers+2)).Err(); err != nil {
 		return err
 	}
 	_, err = changing(ctx, run, 2)

@@ -75,8 +75,10 @@ func (s *Store) node(ctx context.Context, id int, record *redis.SliceCmd) (vpn.N
 
 // text is a field of a hash; empty if it is not there.
 func text(field any) string {
-	value, _ := field.(string)
-	return value
+	if value, ok := field.(string); ok {
+		return value
+	}
+	return ""
 }
 
 // unreadable says why a key that should be a hash could not be read as one.

@@ -43,7 +43,7 @@ func Open(name string) (*Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open rtnetlink: %w", err)
 	}
-	if err := rt.SetSocketTimeout(timeout); err != nil {
+	if err = rt.SetSocketTimeout(timeout); err != nil {
 		rt.Close()
 		return nil, fmt.Errorf("set timeout of rtnetlink: %w", err)
 	}

@@ -108,7 +108,8 @@ type answer struct {
 // take takes one line. Lines of keys that it does not know are passed over.
 func (a *answer) take(key, value []byte) (err error) {
 	if string(key) == "public_key" {
-		public, err := hexKey(value)
+		var public wgtypes.Key
+		public, err = hexKey(value)
 		a.Peers = append(a.Peers, vpn.Peer{Key: public})
 		return err
 	}
