@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -42,14 +43,16 @@ func (s *Store) Nodes(ctx context.Context) ([]vpn.Node, []vpn.Warning, error) {
 }
 
 // records asks for the records of some nodes.
-func (s *Store) records(ctx context.Context, ids []int) ([]*redis.SliceCmd, error) {
-	pipe := s.redis.Pipeline()
+func (s *Store) records(ctx context.Context, ids []int) (_ []*redis.SliceCmd, err error) {
+	conn := s.redis.Conn() // a pipeline of the client would open a connection for itself
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	pipe := conn.Pipeline()
 	records := make([]*redis.SliceCmd, len(ids))
 	for i, id := range ids {
 		records[i] = pipe.HMGet(ctx, VPNKey(id), "public_key", "ip_address", "destinations", "endpoint")
 	}
 	// One record of a wrong type costs only itself.
-	if _, err := pipe.Exec(ctx); err != nil && !isReply(err) {
+	if _, err = pipe.Exec(ctx); err != nil && !isReply(err) {
 		return nil, fmt.Errorf("read VPN records: %w", err)
 	}
 	return records, nil

@@ -39,25 +39,20 @@ const (
 // a repeated LPUSH or INCR could happen twice.
 func Connect(server Server, size int) *redis.Client {
 	wait := max(replyTime, server.replyTime)
-	pipelines := 0 // the library's default: connections of their own
-	if size == 1 {
-		pipelines = -1 // they go over the one connection that there is
-	}
 	return redis.NewClient(&redis.Options{
-		Addr:             server.Address,
-		Dialer:           server.Dial,
-		Username:         server.User,
-		Password:         server.Password,
-		ClientName:       server.Name,
-		Protocol:         2,
-		PoolSize:         size,
-		PipelinePoolSize: pipelines,
-		MaxRetries:       -1,
-		DialTimeout:      dialTimeout,
-		DialerRetries:    1,
-		ReadTimeout:      wait,
-		WriteTimeout:     replyTime,
-		DisableIdentity:  true,
+		Addr:            server.Address,
+		Dialer:          server.Dial,
+		Username:        server.User,
+		Password:        server.Password,
+		ClientName:      server.Name,
+		Protocol:        2,
+		PoolSize:        size,
+		MaxRetries:      -1,
+		DialTimeout:     dialTimeout,
+		DialerRetries:   1,
+		ReadTimeout:     wait,
+		WriteTimeout:    replyTime,
+		DisableIdentity: true,
 		// A context's deadline bounds the wait for a reply, too.
 		ContextTimeoutEnabled:    true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
