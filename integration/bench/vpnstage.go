@@ -46,7 +46,7 @@ func newVPNStage(ctx context.Context, o vpnOptions) (*vpnStage, error) {
 		return nil, err
 	}
 	s := &vpnStage{vpnOptions: o, dir: filepath.Join(vpnMemory, "limit")}
-	if err := errors.Join(s.writeFiles(), s.startRedis(ctx)); err != nil {
+	if err := errors.Join(os.MkdirAll(s.dir, 0o750), s.writeFiles(), s.startRedis(ctx)); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
@@ -56,13 +56,12 @@ func newVPNStage(ctx context.Context, o vpnOptions) (*vpnStage, error) {
 // as it is read.
 func (s *vpnStage) writeFiles() error {
 	files := map[string]string{
-		vpnNode + "/environment":        "NODE_ID=1\n",
-		vpnCluster + "/environment":     "NODE_ID=1\n",
-		vpnCluster + "/agent.env":       "AGENT_ID=cluster\nREDIS_USER=" + vpnUser + "\nREDIS_PASSWORD=" + vpnPassword + "\nREDIS_ADDRESS=" + vpnRedis + "\n",
-		vpnNode + "/agent.env":          "AGENT_ID=node/1\nREDIS_USER=node/1\nREDIS_PASSWORD=" + vpnPassword + "\n",
-		"/etc/nethserver/agent.env":     "REDIS_ADDRESS=cluster-leader:6379\nREDIS_REPLICA_ADDRESS=" + vpnRedis + "\n",
-		"/etc/nethserver/wg0.key":       vpnKey(0) + "\n",
-		filepath.Join(s.dir, "present"): "",
+		vpnNode + "/environment":    "NODE_ID=1\n",
+		vpnCluster + "/environment": "NODE_ID=1\n",
+		vpnCluster + "/agent.env":   "AGENT_ID=cluster\nREDIS_USER=" + vpnUser + "\nREDIS_PASSWORD=" + vpnPassword + "\nREDIS_ADDRESS=" + vpnRedis + "\n",
+		vpnNode + "/agent.env":      "AGENT_ID=node/1\nREDIS_USER=node/1\nREDIS_PASSWORD=" + vpnPassword + "\n",
+		"/etc/nethserver/agent.env": "REDIS_ADDRESS=cluster-leader:6379\nREDIS_REPLICA_ADDRESS=" + vpnRedis + "\n",
+		"/etc/nethserver/wg0.key":   vpnKey(0) + "\n",
 	}
 	for path, text := range files {
 		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {

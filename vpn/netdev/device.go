@@ -1,6 +1,7 @@
 // Package netdev is the vpn.Device of a real host: WireGuard through wgctrl,
 // which serves the kernel's module and userspace engines alike, and addresses
-// and routes through rtnetlink. It converts and calls; it decides nothing.
+// and routes through rtnetlink. It converts and calls; it decides nothing. What comes
+// in thousands, an engine's peers and the routes, it reads without the libraries.
 package netdev
 
 import (

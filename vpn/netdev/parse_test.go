@@ -58,9 +58,9 @@ func TestReadAnswer(t *testing.T) {
 		LastHandshake: time.Unix(1700000000, 0), Received: 9, Sent: 7,
 		AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.5.3.2/32"), netip.MustParsePrefix("10.5.4.0/24")},
 	}, {Key: key("58402e695ba1772b1cc9309755f043251ea77fdcf10fbe63989ceb7e19321376")}}
-	comparable := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+	prefixes := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
 	ports := cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })
-	if diff := cmp.Diff(want, s.Peers, comparable, ports); diff != "" {
+	if diff := cmp.Diff(want, s.Peers, prefixes, ports); diff != "" {
 		t.Error(diff)
 	}
 	private := key("003ed5d73b55806c30de3f8a7bdab38af13539220533055e635690b8b87ad641")
