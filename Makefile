@@ -60,7 +60,7 @@ fuzz: ## run each fuzz target for FUZZTIME
 		done; \
 	done
 
-bench: ## measure the agent, and beside it its limits and another task queue
+bench: ## measure the agent and the VPN (root), and beside them their limits and another task queue
 	@scripts/install-deps demo
 	@$(MAKE) --no-print-directory -s build
 	@cd integration/bench && $(GO) run .

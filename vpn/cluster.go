@@ -48,27 +48,43 @@ func (c Cluster) Node(id int) (Node, bool) {
 // be read gives a Warning and its zero value; a bad destination costs only
 // itself.
 func ParseNode(id int, fields map[string]string) (Node, []Warning) {
-	n := Node{ID: id, Endpoint: strings.TrimSpace(fields["endpoint"])}
+	return Record{
+		PublicKey: fields["public_key"], Address: fields["ip_address"],
+		Destinations: fields["destinations"], Endpoint: fields["endpoint"],
+	}.Node(id)
+}
+
+// Record is the hash node/ID/vpn as it is written; empty for a field that is not there.
+type Record struct {
+	PublicKey    string // public_key
+	Address      string // ip_address
+	Destinations string // destinations
+	Endpoint     string // endpoint
+}
+
+// Node is ParseNode for the fields of the record.
+func (r Record) Node(id int) (Node, []Warning) {
+	n := Node{ID: id, Endpoint: strings.TrimSpace(r.Endpoint)}
 	var warnings []Warning
 	warn := func(format string, args ...any) {
 		warnings = append(warnings, warnf(id, format, args...))
 	}
 
-	key, err := wgtypes.ParseKey(strings.TrimSpace(fields["public_key"]))
+	key, err := wgtypes.ParseKey(strings.TrimSpace(r.PublicKey))
 	if err != nil || key == (wgtypes.Key{}) {
-		warn("public_key %q: not a WireGuard key", fields["public_key"])
+		warn("public_key %q: not a WireGuard key", r.PublicKey)
 	} else {
 		n.PublicKey = key
 	}
 
-	addr, err := netip.ParseAddr(strings.TrimSpace(fields["ip_address"]))
+	addr, err := netip.ParseAddr(strings.TrimSpace(r.Address))
 	if err != nil {
-		warn("ip_address %q: not an IP address", fields["ip_address"])
+		warn("ip_address %q: not an IP address", r.Address)
 	} else {
 		n.Address = addr.Unmap()
 	}
 
-	for text := range strings.FieldsSeq(fields["destinations"]) {
+	for text := range strings.FieldsSeq(r.Destinations) {
 		dst, err := parseDestination(text)
 		if err != nil {
 			warn("destination %q: %v", text, err)

@@ -22,35 +22,82 @@ type Conf struct {
 // ParseConf reads a wg-quick file. There is no file it refuses; an empty one
 // gives an empty Conf.
 func ParseConf(data []byte) Conf {
+	return parseConf(string(data))
+}
+
+func parseConf(text string) Conf {
+	const lines = 6 // of a section that this package writes
 	current := section{}
-	var c Conf
-	for line := range strings.Lines(string(data)) {
+	c := Conf{sections: make([]section, 0, 1+strings.Count(text, "\n["))}
+	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\r\n")
 		if _, isHeader := header(line); isHeader {
 			lead := current.cutLead()
-			c.sections = append(c.sections, current)
-			current = section{lead: lead, header: line}
+			c.sections = append(c.sections, current.learnt())
+			current = section{lead: lead, header: line, lines: make([]string, 0, lines)}
 			continue
 		}
 		current.lines = append(current.lines, line)
 	}
-	c.sections = append(c.sections, current)
+	c.sections = append(c.sections, current.learnt())
 	return c
 }
 
 // Bytes renders the file.
 func (c Conf) Bytes() []byte {
+	size := 0
+	for line := range c.lines {
+		size += len(line) + 1
+	}
 	var b bytes.Buffer
-	for _, s := range c.sections {
-		s.render(&b)
+	b.Grow(size)
+	for line := range c.lines {
+		b.WriteString(line)
+		b.WriteByte('\n')
 	}
 	return b.Bytes()
+}
+
+// lines yields the lines of the file, without their ends.
+func (c Conf) lines(yield func(string) bool) {
+	for _, s := range c.sections {
+		if !s.yield(yield) {
+			return
+		}
+	}
+}
+
+// hasLines tells whether the file has the lines of text, whatever their ends.
+func (c Conf) hasLines(text string) bool {
+	for line := range c.lines {
+		if text == "" {
+			return false
+		}
+		var first string
+		first, text, _ = strings.Cut(text, "\n")
+		if strings.TrimRight(first, "\r") != line {
+			return false
+		}
+	}
+	return text == ""
+}
+
+// reads tells whether the file reads as text does, to the last byte.
+func (c Conf) reads(text string) bool {
+	for line := range c.lines {
+		rest, same := strings.CutPrefix(text, line)
+		if !same || rest == "" || rest[0] != '\n' {
+			return false
+		}
+		text = rest[1:]
+	}
+	return text == ""
 }
 
 // Interface returns the values of a key of the [Interface] section, in order,
 // without comments; Address and DNS may hold several in one value.
 func (c Conf) Interface(key string) []string {
-	if i := c.find("interface"); i >= 0 {
+	if i := c.find(); i >= 0 {
 		return c.sections[i].values(key)
 	}
 	return nil
@@ -134,19 +181,20 @@ func parseAddress(text string) (netip.Prefix, error) {
 	return host(addr), nil
 }
 
-func splitList(value string) []string {
-	return strings.FieldsFunc(value, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
-}
+func splitList(value string) []string { return strings.FieldsFunc(value, separates) }
 
-// find returns the index of the first section with a name in lower case, or -1.
-func (c Conf) find(name string) int {
-	return slices.IndexFunc(c.sections, func(s section) bool { return s.name() == name })
+// separates tells what stands between the values of a list.
+func separates(r rune) bool { return r == ',' || unicode.IsSpace(r) }
+
+// find returns the index of the first [Interface] section, or -1.
+func (c Conf) find() int {
+	return slices.IndexFunc(c.sections, func(s section) bool { return s.is("interface") })
 }
 
 // interfaceSection returns the [Interface] section; a file without one gets it
 // in front of the peers.
 func (c *Conf) interfaceSection() *section {
-	if i := c.find("interface"); i >= 0 {
+	if i := c.find(); i >= 0 {
 		return &c.sections[i]
 	}
 	if len(c.sections) == 0 {

@@ -14,8 +14,10 @@ import (
 func (c *Conf) mend() {
 	c.sections = slices.DeleteFunc(c.sections, section.cutHeader)
 	for i := range c.sections {
-		if name := c.sections[i].name(); name == "interface" || name == "peer" {
-			c.sections[i].lines = slices.DeleteFunc(c.sections[i].lines, cutLine)
+		s := &c.sections[i]
+		if slices.ContainsFunc(s.lines, cutLine) && (s.is("interface") || s.is("peer")) {
+			s.lines = slices.DeleteFunc(slices.Clone(s.lines), cutLine)
+			*s = s.learnt()
 		}
 	}
 	addresses := slices.DeleteFunc(c.addresses(), func(text string) bool {
@@ -53,22 +55,25 @@ func quickKeys() []string {
 // cutLine says whether a line is the beginning of a setting: of its name, or of a
 // value that would be refused.
 func cutLine(line string) bool {
-	text := strings.ToLower(strings.TrimSpace(withoutComment(line)))
-	if text == "" {
-		return false
-	}
 	key, value := keyValue(line)
 	switch {
-	case !strings.Contains(text, "="):
-		return slices.ContainsFunc(quickKeys(), func(key string) bool { return beginning(key, text) })
-	case key == "presharedkey":
+	case key == "":
+		return false
+	case value == "":
+		return strings.Contains(withoutComment(line), "=") || beginsKey(key)
+	case isKey(key, "PresharedKey"):
 		_, err := wgtypes.ParseKey(value)
 		return err != nil
-	case key == "postup":
+	case isKey(key, "PostUp"):
 		return cutUnroute(value)
 	default:
-		return value == ""
+		return false
 	}
+}
+
+func beginsKey(text string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc(quickKeys(), func(key string) bool { return beginning(key, text) })
 }
 
 // cutUnroute recognises the beginning of a command of SetUnrouted, unless it is a

@@ -22,14 +22,26 @@ type ConfPeer struct {
 
 // Peers returns the [Peer] sections that have a good key, in the file's order.
 // Values that cannot be read are left out.
-func (c Conf) Peers() []ConfPeer {
-	var peers []ConfPeer
+func (c Conf) Peers() []ConfPeer { return slices.Collect(c.peers) }
+
+// peers yields what Peers returns.
+func (c Conf) peers(yield func(ConfPeer) bool) {
 	for _, s := range c.sections {
-		if p, ok := s.peer(); ok {
-			peers = append(peers, p)
+		if p, ok := s.peer(); ok && !yield(p) {
+			return
 		}
 	}
-	return peers
+}
+
+// endpoints returns the endpoints in the file.
+func (c Conf) endpoints() map[wgtypes.Key]netip.AddrPort {
+	endpoints := make(map[wgtypes.Key]netip.AddrPort, len(c.sections))
+	for p := range c.peers {
+		if p.Endpoint.IsValid() {
+			endpoints[p.Key] = p.Endpoint
+		}
+	}
+	return endpoints
 }
 
 // SetPeers makes the sections of the cluster's peers those given, sorted by
@@ -38,6 +50,48 @@ func (c Conf) Peers() []ConfPeer {
 // one of them (a preshared key, a comment) stays, and so do the sections of
 // other peers.
 func (c *Conf) SetPeers(peers []ConfPeer, ours Keys) {
+	peers = sortedPeers(peers)
+	if !c.hasPeers(peers, ours) {
+		c.replacePeers(peers, ours)
+	}
+}
+
+// hasPeers tells whether SetPeers would change nothing.
+func (c *Conf) hasPeers(peers []ConfPeer, ours Keys) bool {
+	at := c.find() + 1
+	if at == 0 || len(c.sections) < at+len(peers) || len(peers) > 0 && !c.sections[at-1].endsWithBlank() {
+		return false
+	}
+	for i, want := range peers {
+		if !c.sections[at+i].says(want) {
+			return false
+		}
+	}
+	for i, s := range c.sections {
+		p, ok := s.peer()
+		if ok && (i < at || i >= at+len(peers)) && (p.of(ours) || hasKey(peers, p.Key)) {
+			return false
+		}
+	}
+	return true
+}
+
+// of tells whether a peer of the file is the cluster's.
+func (p ConfPeer) of(ours Keys) bool { return ours.Has(p.Key) || p.Node != 0 }
+
+func hasKey(peers []ConfPeer, key wgtypes.Key) bool {
+	return slices.ContainsFunc(peers, func(p ConfPeer) bool { return p.Key == key })
+}
+
+// says tells whether setPeer would change nothing.
+func (s section) says(want ConfPeer) bool {
+	known := s.known
+	return known != nil && known.ok && !known.odd && s.endsWithBlank() &&
+		known.Key == want.Key && known.Node == want.Node && known.Endpoint == want.Endpoint &&
+		known.Keepalive == want.Keepalive && len(want.AllowedIPs) > 0 && slices.Equal(known.AllowedIPs, want.AllowedIPs)
+}
+
+func (c *Conf) replacePeers(peers []ConfPeer, ours Keys) {
 	wanted := make(map[wgtypes.Key]bool, len(peers))
 	for _, p := range peers {
 		wanted[p.Key] = true
@@ -46,17 +100,17 @@ func (c *Conf) SetPeers(peers []ConfPeer, ours Keys) {
 	c.interfaceSection()
 	c.sections = slices.DeleteFunc(c.sections, func(s section) bool {
 		p, ok := s.peer()
-		if s.halfPeer() {
+		if !ok && s.halfPeer() {
 			return true
 		}
-		if !ok || !wanted[p.Key] && !ours.Has(p.Key) && p.Node == 0 {
+		if !ok || !wanted[p.Key] && !p.of(ours) {
 			return false
 		}
 		old[p.Key] = s
 		return true
 	})
 	sections := make([]section, 0, len(peers))
-	for _, p := range sortedPeers(peers) {
+	for _, p := range peers {
 		s, exists := old[p.Key]
 		if !exists {
 			s = section{header: "[Peer]"}
@@ -64,7 +118,7 @@ func (c *Conf) SetPeers(peers []ConfPeer, ours Keys) {
 		s.setPeer(p)
 		sections = append(sections, s)
 	}
-	at := c.find("interface") + 1
+	at := c.find() + 1
 	if len(sections) > 0 {
 		c.sections[at-1].endWithBlank()
 	}
@@ -90,56 +144,98 @@ func (c *Conf) TakeBack(ips []netip.Prefix, ours Keys) {
 // halfPeer says whether a section is what is left of a peer of ours, or of one
 // without any setting: it makes wg-quick refuse the file.
 func (s section) halfPeer() bool {
-	_, whole := s.peer()
-	return s.name() == "peer" && !whole && (s.nodeID() > 0 || s.blank())
+	p, whole := s.peer()
+	return s.is("peer") && !whole && (p.Node > 0 || s.blank())
 }
 
 func sortedPeers(peers []ConfPeer) []ConfPeer {
-	return slices.SortedStableFunc(slices.Values(peers), func(a, b ConfPeer) int { return a.Node - b.Node })
+	byNode := func(a, b ConfPeer) int { return a.Node - b.Node }
+	if slices.IsSortedFunc(peers, byNode) {
+		return peers
+	}
+	return slices.SortedStableFunc(slices.Values(peers), byNode)
 }
 
 const nodeComment = "# node "
 
-// peer reads a [Peer] section.
+// peer returns what a [Peer] section says; false: it is none, or has no good key, and
+// only the node can be known.
 func (s section) peer() (ConfPeer, bool) {
-	if s.name() != "peer" {
-		return ConfPeer{}, false
+	known := s.known
+	if known == nil {
+		known = s.readPeer()
 	}
-	key, err := wgtypes.ParseKey(s.last("PublicKey"))
-	if err != nil {
-		return ConfPeer{}, false
+	return known.ConfPeer, known.ok
+}
+
+// learnt is the section with what it says of a peer read.
+func (s section) learnt() section {
+	s.known = s.readPeer()
+	return s
+}
+
+// readPeer reads a [Peer] section: of several values of a key the last one, as wg does.
+func (s section) readPeer() *knownPeer {
+	p := &knownPeer{}
+	if !s.is("peer") {
+		return p
 	}
-	p := ConfPeer{Node: s.nodeID(), Key: key, AllowedIPs: s.allowedIPs()}
-	if endpoint, err := netip.ParseAddrPort(s.last("Endpoint")); err == nil {
-		p.Endpoint = endpoint
+	public, endpoint, keepalive := "", "", ""
+	for _, line := range s.lines {
+		key, value := keyValue(line)
+		switch {
+		case key == "":
+			p.readComment(line)
+		case isKey(key, "PublicKey"):
+			p.odd = public != ""
+			public = value
+		case isKey(key, "AllowedIPs"):
+			p.readAllowed(value)
+		case isKey(key, "Endpoint"):
+			endpoint = value
+		case isKey(key, "PersistentKeepalive"):
+			keepalive = value
+		}
 	}
-	if seconds, err := strconv.ParseUint(s.last("PersistentKeepalive"), 10, 16); err == nil {
+	var err error
+	if p.Key, err = wgtypes.ParseKey(public); err != nil {
+		return &knownPeer{ConfPeer: ConfPeer{Node: p.Node}}
+	}
+	p.ok = true
+	p.readRest(endpoint, keepalive)
+	return p
+}
+
+func (p *knownPeer) readRest(endpoint, keepalive string) {
+	if at, err := netip.ParseAddrPort(endpoint); err == nil {
+		p.Endpoint = at
+	} else if endpoint != "" {
+		p.odd = true
+	}
+	if seconds, err := strconv.ParseUint(keepalive, 10, 16); err == nil {
 		p.Keepalive = time.Duration(seconds) * time.Second
 	}
-	return p, true
+	if len(p.AllowedIPs) > 1 {
+		sortPrefixes(p.AllowedIPs)
+		p.AllowedIPs = slices.Compact(p.AllowedIPs)
+	}
 }
 
-func (s section) nodeID() int {
-	for _, line := range s.lines {
-		text, found := strings.CutPrefix(strings.TrimSpace(line), nodeComment)
-		if id, err := strconv.Atoi(text); found && err == nil && id > 0 {
-			return id
+// readComment takes the node's id from the first comment that gives one.
+func (p *knownPeer) readComment(line string) {
+	if text, found := strings.CutPrefix(strings.TrimSpace(line), nodeComment); found && p.Node == 0 {
+		if id, err := strconv.Atoi(text); err == nil && id > 0 {
+			p.Node = id
 		}
 	}
-	return 0
 }
 
-func (s section) allowedIPs() []netip.Prefix {
-	var ips []netip.Prefix
-	for _, value := range s.values("AllowedIPs") {
-		for _, text := range splitList(value) {
-			if prefix, err := parseAddress(text); err == nil {
-				ips = append(ips, prefix.Masked())
-			}
+func (p *knownPeer) readAllowed(value string) {
+	for text := range strings.FieldsFuncSeq(value, separates) {
+		if prefix, err := parseAddress(text); err == nil {
+			p.AllowedIPs = append(p.AllowedIPs, prefix.Masked())
 		}
 	}
-	sortPrefixes(ips)
-	return slices.Compact(ips)
 }
 
 // wholeIPs says whether all allowed IPs can be read.
@@ -183,7 +279,7 @@ func (s *section) setNode(id int) {
 	s.lines = slices.DeleteFunc(s.lines, func(line string) bool {
 		return strings.HasPrefix(strings.TrimSpace(line), nodeComment)
 	})
-	s.lines = slices.Insert(s.lines, 0, fmt.Sprintf("%s%d", nodeComment, id))
+	s.lines, s.known = slices.Insert(s.lines, 0, fmt.Sprintf("%s%d", nodeComment, id)), nil
 }
 
 // joined gives the one line of allowed IPs, or none: a peer that is only to be

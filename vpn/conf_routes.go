@@ -43,5 +43,5 @@ func unroutes(line string) bool {
 	text, found := strings.CutPrefix(value, unroutePrefix)
 	text, ends := strings.CutSuffix(text, unrouteSuffix)
 	_, err := netip.ParsePrefix(text)
-	return key == "postup" && found && ends && err == nil
+	return isKey(key, "PostUp") && found && ends && err == nil
 }

@@ -53,6 +53,9 @@ func sameFile(path string, data []byte) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("look at %s: %w", path, err)
 	}
+	if info.Size() != int64(len(data)) {
+		return false, nil
+	}
 	old, err := os.ReadFile(path)
 	if err != nil {
 		return false, fmt.Errorf("read %s: %w", path, err)

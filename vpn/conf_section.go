@@ -1,7 +1,6 @@
 package vpn
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 )
@@ -11,15 +10,27 @@ type section struct {
 	lead   []string // comment lines directly above the header: they speak of what follows
 	header string   // as written; empty for what stands before the first header
 	lines  []string
+
+	// known is what peer has read from the lines: a file of ten thousand peers is
+	// looked through several times. Who changes lines forgets it.
+	known *knownPeer
 }
 
-// header returns the lower-case name of the section that line begins.
+// knownPeer is what a section says of a peer.
+type knownPeer struct {
+	ConfPeer
+	ok  bool // it is one
+	odd bool // it says more than a ConfPeer holds: two keys, or an endpoint that is no address
+}
+
+// header returns the name of the section that line begins.
 func header(line string) (string, bool) {
-	text := strings.TrimSpace(withoutComment(line))
+	text := strings.TrimSpace(line)
 	if !strings.HasPrefix(text, "[") {
 		return "", false
 	}
-	return strings.ToLower(strings.Trim(text, "[]")), true
+	text = strings.TrimSpace(withoutComment(text))
+	return strings.Trim(text, "[]"), true
 }
 
 func withoutComment(line string) string {
@@ -27,48 +38,49 @@ func withoutComment(line string) string {
 	return text
 }
 
-// keyValue splits a line; the key is in lower case and empty for comments and
-// blank lines.
+// keyValue splits a line; the key is as written and empty for comments and blank
+// lines. Keys are compared with [isKey].
 func keyValue(line string) (key, value string) {
 	key, value, _ = strings.Cut(withoutComment(line), "=")
-	return strings.ToLower(strings.TrimSpace(key)), strings.TrimSpace(value)
+	return strings.TrimSpace(key), strings.TrimSpace(value)
 }
 
-func (s section) name() string {
-	name, _ := header(s.header)
-	return name
+// isKey compares keys as wg does, in any case. Those of wg are ASCII.
+func isKey(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
+
+// is tells whether the section has a name, in any case.
+func (s section) is(name string) bool {
+	text, found := header(s.header)
+	return found && strings.EqualFold(text, name)
 }
 
-func (s section) render(b *bytes.Buffer) {
+// yield hands out the section's lines, and says whether all were wanted.
+func (s section) yield(to func(string) bool) bool {
 	for _, line := range s.lead {
-		b.WriteString(line + "\n")
+		if !to(line) {
+			return false
+		}
 	}
-	if s.header != "" {
-		b.WriteString(s.header + "\n")
+	if s.header != "" && !to(s.header) {
+		return false
 	}
 	for _, line := range s.lines {
-		b.WriteString(line + "\n")
+		if !to(line) {
+			return false
+		}
 	}
+	return true
 }
 
 // values returns the values of a key, without comments.
 func (s section) values(key string) []string {
 	var values []string
 	for _, line := range s.lines {
-		if k, v := keyValue(line); k == strings.ToLower(key) {
+		if k, v := keyValue(line); isKey(k, key) {
 			values = append(values, v)
 		}
 	}
 	return values
-}
-
-// last returns the last value of a key, which is the one that wg uses.
-func (s section) last(key string) string {
-	values := s.values(key)
-	if len(values) == 0 {
-		return ""
-	}
-	return values[len(values)-1]
 }
 
 // set gives key the values, one line each, where its first line stood or after
@@ -80,7 +92,7 @@ func (s *section) set(key string, values ...string) {
 	at := -1
 	var kept []string
 	for _, line := range s.lines {
-		if k, _ := keyValue(line); k == strings.ToLower(key) {
+		if k, _ := keyValue(line); isKey(k, key) {
 			if at < 0 {
 				at = len(kept)
 			}
@@ -94,7 +106,7 @@ func (s *section) set(key string, values ...string) {
 	for i, value := range values {
 		kept = slices.Insert(kept, at+i, key+" = "+value)
 	}
-	s.lines = kept
+	s.lines, s.known = kept, nil
 }
 
 // textEnd returns the index after the last line that is not blank.
@@ -121,4 +133,11 @@ func (s *section) cutLead() []string {
 // endWithBlank makes the section end with exactly one blank line.
 func (s *section) endWithBlank() {
 	s.lines = append(s.lines[:textEnd(s.lines)], "")
+}
+
+// endsWithBlank tells whether the section ends with exactly one blank line, as
+// endWithBlank leaves it.
+func (s section) endsWithBlank() bool {
+	end := len(s.lines) - 1
+	return end >= 0 && s.lines[end] == "" && (end == 0 || strings.TrimSpace(s.lines[end-1]) != "")
 }

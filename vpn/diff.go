@@ -5,8 +5,6 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
-
-	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 )
 
 // Diff returns what turns have into want. It is pure. An interface that is as
@@ -34,6 +32,9 @@ func hasAddress(have State, addr netip.Addr) bool {
 // staleIn returns the stale routes that are there: those to remove before the
 // peers change, and the others.
 func staleIn(have State, want Desired) (first, last []Route) {
+	if len(want.Stale) == 0 {
+		return nil, nil
+	}
 	there := make(map[Route]bool, len(have.Routes))
 	for _, r := range have.Routes {
 		there[r] = true
@@ -73,7 +74,7 @@ func diffPeers(have State, want Desired) []PeerChange {
 	var changes []PeerChange
 	for _, w := range want.Peers {
 		wanted.Add(w.Key)
-		p, exists := peers[w.Key]
+		p, exists := peers.get(w.Key)
 		if change, needed := diffPeer(p, exists, w, gained); needed {
 			changes = append(changes, change)
 		}
@@ -86,10 +87,11 @@ func diffPeers(have State, want Desired) []PeerChange {
 
 // gainedIPs returns the allowed IPs that some peer gets: the others lose them
 // without being told.
-func gainedIPs(peers map[wgtypes.Key]Peer, want Desired) map[netip.Prefix]bool {
+func gainedIPs(peers peerIndex, want Desired) map[netip.Prefix]bool {
 	gained := make(map[netip.Prefix]bool)
 	for _, w := range want.Peers {
-		for _, ip := range missing(w.AllowedIPs, peers[w.Key].AllowedIPs) {
+		p, _ := peers.get(w.Key)
+		for _, ip := range missing(w.AllowedIPs, p.AllowedIPs) {
 			gained[ip] = true
 		}
 	}
@@ -120,6 +122,12 @@ func diffPeer(p Peer, exists bool, w DesiredPeer, gained map[netip.Prefix]bool) 
 
 // missing returns the prefixes of a that are not in b.
 func missing(a, b []netip.Prefix) []netip.Prefix {
+	if slices.Equal(a, b) {
+		return nil // without a search among ten thousand
+	}
+	if len(b) == 0 {
+		return slices.Clone(a)
+	}
 	in := make(map[netip.Prefix]bool, len(b))
 	for _, p := range b {
 		in[p] = true
@@ -148,20 +156,20 @@ func removals(have State, want Desired, wanted Keys) []PeerChange {
 // diffRoutes returns the routes to add or to take over. A route that another
 // maker has put there for the same destination does as well and stays.
 func diffRoutes(have State, want Desired) []RouteChange {
-	there := make(map[netip.Prefix]Route, len(have.Routes))
-	for _, r := range have.Routes {
-		if old, ok := there[r.Dst]; !ok || old.byQuick() {
-			there[r.Dst] = r
+	there := make(map[netip.Prefix]int, len(have.Routes)) // destination → index
+	for i, r := range have.Routes {
+		if old, ok := there[r.Dst]; !ok || have.Routes[old].byQuick() {
+			there[r.Dst] = i
 		}
 	}
 	var changes []RouteChange
 	for _, dst := range want.Routes {
-		r, ok := there[dst]
+		i, ok := there[dst]
 		switch {
 		case !ok:
 			changes = append(changes, RouteChange{Route: ownRoute(dst, 0)})
-		case r.byQuick():
-			changes = append(changes, RouteChange{Route: ownRoute(dst, r.Metric), Adopt: true})
+		case have.Routes[i].byQuick():
+			changes = append(changes, RouteChange{Route: ownRoute(dst, have.Routes[i].Metric), Adopt: true})
 		}
 	}
 	return changes

@@ -20,6 +20,11 @@ type Endpoint struct {
 // ParseEndpoint reads host:port or [IPv6]:port. The port is required: there is
 // no default that two implementations would have to agree on.
 func ParseEndpoint(text string) (Endpoint, error) {
+	if at, err := netip.ParseAddrPort(text); err == nil && at.Port() != 0 {
+		host := strings.Trim(text[:strings.LastIndexByte(text, ':')], "[]")
+		e := Endpoint{Host: host, Addr: at.Addr().Unmap(), Port: at.Port()}
+		return e, checkEndpointAddr(e.Addr)
+	}
 	host, port, err := splitEndpoint(text)
 	if err != nil {
 		return Endpoint{}, err

@@ -55,6 +55,7 @@ type view struct {
 	*Lookups
 	service Resolver
 	now     time.Time
+	named   []namedPeer
 	quiet   map[string]bool // names of endpoints whose peers are not heard of
 }
 
@@ -65,19 +66,40 @@ var _ Resolver = (*view)(nil)
 func (l *Lookups) view(service Resolver, c Cluster, now State) *view {
 	v := &view{Lookups: l, service: service, now: now.Time, quiet: make(map[string]bool)}
 	known := make(map[string]bool)
-	peers := peersByKey(now)
+	v.named = namedPeers(c, now)
+	for _, n := range v.named {
+		known[n.name] = true
+		if n.wanted && !now.Fresh(n.peer) {
+			v.quiet[n.name] = true
+		}
+	}
+	l.forget(known, v.quiet)
+	return v
+}
+
+// namedPeer is a node whose endpoint has a name.
+type namedPeer struct {
+	name   string
+	wanted bool // it is to be a peer of this node
+	peer   Peer // as the kernel has it; the zero Peer: it has none
+}
+
+// namedPeers returns the nodes whose endpoints have names. Most have addresses.
+func namedPeers(c Cluster, now State) []namedPeer {
+	var named []namedPeer
+	var peers peerIndex
 	for _, n := range c.Nodes {
 		name, ok := nameOf(n)
 		if !ok {
 			continue
 		}
-		known[name] = true
-		if c.isPeer(n.ID) && !now.Fresh(peers[n.PublicKey]) {
-			v.quiet[name] = true
+		if peers == nil {
+			peers = peersByKey(now)
 		}
+		peer, _ := peers.get(n.PublicKey)
+		named = append(named, namedPeer{name: name, wanted: c.isPeer(n.ID), peer: peer})
 	}
-	l.forget(known, v.quiet)
-	return v
+	return named
 }
 
 // nameOf returns the name in the endpoint of a node; false if it has an address, or nothing usable.
@@ -167,20 +189,18 @@ func ordered(addrs []netip.Addr) []netip.Addr {
 // again is when the next name has to be looked up, for a peer that is not heard
 // of or that will have been silent for too long by then; the zero Time: no name
 // is waited for.
-func (v *view) again(c Cluster, now State) time.Time {
+func (v *view) again(now State) time.Time {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var next time.Time
-	peers := peersByKey(now)
-	for _, n := range c.Nodes {
-		name, ok := nameOf(n)
-		a := v.names[name]
-		if !ok || a == nil || !c.isPeer(n.ID) {
+	for _, n := range v.named {
+		a := v.names[n.name]
+		if a == nil || !n.wanted {
 			continue
 		}
-		at := v.due(name, a)
-		if p := peers[n.PublicKey]; now.Fresh(p) {
-			at = p.LastHandshake.Add(HandshakeFresh)
+		at := v.due(n.name, a)
+		if now.Fresh(n.peer) {
+			at = n.peer.LastHandshake.Add(HandshakeFresh)
 		}
 		if next.IsZero() || at.Before(next) {
 			next = at

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"path/filepath"
 	"time"
@@ -30,7 +31,7 @@ type Reconciler struct {
 	// Known returns the keys that Remember was given, those of nodes that were
 	// removed since among them. It returns nil, no empty set, before the first
 	// Remember: then peers of earlier nodes are told by their addresses. If Known
-	// is nil, only records and file tell whose a peer is.
+	// is nil, only records and file tell whose a peer is. The set is the caller's to keep.
 	Known func(ctx context.Context) (Keys, error)
 	// Remember is given the keys of all peers that this run wants, before it adds
 	// any, and of those that it finds and is to remove: should it be cut off, the
@@ -82,6 +83,9 @@ func (r *Reconciler) Apply(ctx context.Context) (Report, error) {
 type run struct {
 	*Reconciler
 	cluster Cluster
+	file    confFile
+	inFile  map[wgtypes.Key]netip.AddrPort // the endpoints in the file
+	fileWas fs.FileInfo                    // when inFile was read
 	mem     Memory
 	now     State
 	want    Desired
@@ -135,7 +139,7 @@ func (r *run) resolve(ctx context.Context) Resolved {
 	service := r.Resolver
 	if r.Lookups != nil {
 		v := r.Lookups.view(r.Resolver, r.cluster, r.now)
-		defer func() { r.report.Again = v.again(r.cluster, r.now) }()
+		defer func() { r.report.Again = v.again(r.now) }()
 		service = v
 	}
 	found, warnings := Resolve(ctx, service, r.cluster, r.now)
@@ -146,7 +150,7 @@ func (r *run) resolve(ctx context.Context) Resolved {
 // remember keeps whose the peers are that the device is about to get, or to lose:
 // what comes after may be cut off.
 func (r *run) remember(ctx context.Context) {
-	wanted := NewKeys()
+	wanted := make(Keys, len(r.want.Peers))
 	for _, p := range r.want.Peers {
 		wanted.Add(p.Key)
 	}
@@ -172,36 +176,35 @@ func (r *run) read(ctx context.Context) bool {
 	if r.fail("read the cluster's records", err) {
 		return false
 	}
-	r.mem = Memory{Keys: NewKeys(), Endpoints: make(map[wgtypes.Key]netip.AddrPort)}
-	conf, err := loadConf(r.ConfPath)
+	r.file, err = loadConf(r.ConfPath)
 	r.fail("read the interface's file", err)
-	for _, p := range conf.Peers() {
-		if p.Node != 0 {
-			r.mem.Keys.Add(p.Key)
-		}
-		if p.Endpoint.IsValid() {
-			r.mem.Endpoints[p.Key] = p.Endpoint
-		}
-	}
 	if !r.readState(ctx) {
 		return false
 	}
-	r.readKnown(ctx)
+	r.inFile, r.fileWas = r.file.endpoints(), r.file.info
+	r.mem.Endpoints = r.inFile
+	r.mem.Keys = r.readKnown(ctx)
+	for p := range r.file.peers {
+		if p.Node != 0 {
+			r.mem.Keys.Add(p.Key)
+		}
+	}
 	return true
 }
 
 // readKnown reads what is remembered of earlier nodes. It can be done without.
-func (r *run) readKnown(ctx context.Context) {
+func (r *run) readKnown(ctx context.Context) Keys {
 	if r.Known == nil {
-		return
+		return NewKeys()
 	}
 	keys, err := r.Known(ctx)
 	if !r.fail("read the keys of earlier nodes", err) && keys == nil {
 		keys = formerNodes(r.cluster, r.now)
 	}
-	for key := range keys {
-		r.mem.Keys.Add(key)
+	if keys == nil {
+		return NewKeys()
 	}
+	return keys
 }
 
 func (r *run) readState(ctx context.Context) bool {

@@ -41,33 +41,45 @@ const (
 // seconds, all for at most five.
 func Resolve(ctx context.Context, r Resolver, c Cluster, now State) (Resolved, []Warning) {
 	wanted, warnings := endpointsToResolve(c)
-	answers, failures := lookupAll(ctx, r, wanted)
-	peers := peersByKey(now)
+	answers := lookupAll(ctx, r, namesIn(wanted))
+	var peers peerIndex
+	if len(answers) > 0 {
+		peers = peersByKey(now)
+	}
 	resolved := make(Resolved, len(wanted))
-	for _, n := range c.Nodes {
-		endpoint, ok := wanted[n.ID]
-		if !ok {
-			continue
+	for _, w := range wanted {
+		a := lookedUp{}
+		if w.Addr.IsValid() {
+			a.addrs = []netip.Addr{w.Addr}
+		} else {
+			a = answers[w.Host]
 		}
-		err := failures[endpoint.Host]
-		if err == nil {
-			inUse := peers[n.PublicKey].Endpoint.Addr()
-			resolved[n.ID], err = choose(endpoint, answers[endpoint.Host], inUse, c.Network, now)
+		if a.err == nil {
+			inUse, _ := peers.get(w.node.PublicKey)
+			resolved[w.node.ID], a.err = choose(w.Endpoint, a.addrs, inUse.Endpoint.Addr(), c.Network, now)
 		}
-		if err != nil {
-			warnings = append(warnings, warnf(n.ID, "endpoint %q: %v", n.Endpoint, err))
+		if a.err != nil {
+			warnings = append(warnings, warnf(w.node.ID, "endpoint %q: %v", w.node.Endpoint, a.err))
 		}
 	}
 	return resolved, sortWarnings(warnings)
 }
 
+// wantedEndpoint is the endpoint of a node that is to be a peer.
+type wantedEndpoint struct {
+	Endpoint
+
+	node *Node
+}
+
 // endpointsToResolve returns the parsed endpoints of the nodes that are to be
 // peers. A record that cannot be parsed is named whoever's peer it is: the
 // administrator who mistyped it sits at any node.
-func endpointsToResolve(c Cluster) (map[int]Endpoint, []Warning) {
-	wanted := make(map[int]Endpoint)
+func endpointsToResolve(c Cluster) ([]wantedEndpoint, []Warning) {
+	var wanted []wantedEndpoint
 	var warnings []Warning
-	for _, n := range c.Nodes {
+	for i := range c.Nodes {
+		n := &c.Nodes[i]
 		if n.Endpoint == "" || n.ID == c.Self {
 			continue
 		}
@@ -77,7 +89,7 @@ func endpointsToResolve(c Cluster) (map[int]Endpoint, []Warning) {
 			continue
 		}
 		if c.isPeer(n.ID) {
-			wanted[n.ID] = endpoint
+			wanted = append(wanted, wantedEndpoint{endpoint, n})
 		}
 	}
 	return wanted, warnings
@@ -89,39 +101,43 @@ func (c Cluster) isPeer(id int) bool {
 	return id != c.Self && (c.Self == c.Leader || c.Self == c.Candidate || id == c.Leader || id == c.Candidate || slices.Contains(c.Behind, id))
 }
 
-// lookupAll looks up the names among endpoints, each once. A failure is kept by
-// name; it does not end the other look-ups.
-func lookupAll(ctx context.Context, r Resolver, endpoints map[int]Endpoint) (map[string][]netip.Addr, map[string]error) {
+// lookedUp is what became of a look-up.
+type lookedUp struct {
+	addrs []netip.Addr
+	err   error
+}
+
+// lookupAll looks up names. A failure does not end the other look-ups.
+func lookupAll(ctx context.Context, r Resolver, names map[string]bool) map[string]lookedUp {
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
-	answers := make(map[string][]netip.Addr)
-	failures := make(map[string]error)
+	answers := make(map[string]lookedUp, len(names))
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	slots := make(chan struct{}, lookupParallel)
-	for host, addr := range distinctHosts(endpoints) {
+	for name := range names {
 		slots <- struct{}{}
 		group.Go(func() {
 			defer func() { <-slots }()
-			found, err := []netip.Addr{addr}, error(nil)
-			if !addr.IsValid() {
-				found, err = lookup(ctx, r, host)
-			}
+			found, err := lookup(ctx, r, name)
 			mu.Lock()
 			defer mu.Unlock()
-			answers[host], failures[host] = found, err
+			answers[name] = lookedUp{found, err}
 		})
 	}
 	group.Wait()
-	return answers, failures
+	return answers
 }
 
-func distinctHosts(endpoints map[int]Endpoint) map[string]netip.Addr {
-	hosts := make(map[string]netip.Addr, len(endpoints))
+// namesIn returns the names among endpoints, each once.
+func namesIn(endpoints []wantedEndpoint) map[string]bool {
+	names := make(map[string]bool)
 	for _, e := range endpoints {
-		hosts[e.Host] = e.Addr
+		if !e.Addr.IsValid() {
+			names[e.Host] = true
+		}
 	}
-	return hosts
+	return names
 }
 
 func lookup(ctx context.Context, r Resolver, host string) ([]netip.Addr, error) {
@@ -150,6 +166,10 @@ func lookup(ctx context.Context, r Resolver, host string) ([]netip.Addr, error) 
 // before IPv6.
 func choose(e Endpoint, answers []netip.Addr, inUse netip.Addr, network netip.Prefix, now State) (Resolution, error) {
 	res := Resolution{Answers: answers}
+	if len(answers) == 1 && !network.Contains(answers[0]) {
+		res.Endpoint = netip.AddrPortFrom(answers[0], e.Port)
+		return res, nil
+	}
 	outside := slices.DeleteFunc(slices.Clone(answers), network.Contains)
 	if len(outside) == 0 {
 		return Resolution{}, fmt.Errorf("address inside the cluster network %v", network)

@@ -37,7 +37,7 @@ func Speak(now State, file []ConfPeer, ours Keys) Plan {
 	var plan Plan
 	peers := peersByKey(now)
 	for _, f := range file {
-		p, exists := peers[f.Key]
+		p, exists := peers.get(f.Key)
 		if !exists || !ours.Has(f.Key) {
 			continue
 		}

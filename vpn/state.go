@@ -75,10 +75,21 @@ func (s State) Peer(key wgtypes.Key) (Peer, bool) {
 	return Peer{}, false
 }
 
-func peersByKey(s State) map[wgtypes.Key]Peer {
-	peers := make(map[wgtypes.Key]Peer, len(s.Peers))
-	for _, p := range s.Peers {
-		peers[p.Key] = p
+// peerIndex finds the peers of a state.
+type peerIndex map[wgtypes.Key]*Peer
+
+// get returns the peer with a key; the zero Peer and false if there is none.
+func (x peerIndex) get(key wgtypes.Key) (Peer, bool) {
+	if p := x[key]; p != nil {
+		return *p, true
+	}
+	return Peer{}, false
+}
+
+func peersByKey(s State) peerIndex {
+	peers := make(peerIndex, len(s.Peers))
+	for i := range s.Peers {
+		peers[s.Peers[i].Key] = &s.Peers[i]
 	}
 	return peers
 }

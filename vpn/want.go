@@ -2,6 +2,7 @@ package vpn
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -35,8 +36,10 @@ func Want(c Cluster, mem Memory, now State, found Resolved) (Desired, []Warning)
 		return Desired{Keep: true}, w.warnings
 	}
 	w.settleOwners()
-	w.desired.Ours = w.ours()
 	w.desired.Address = w.ownAddress()
+	if c.Self == c.Leader {
+		w.desired.Peers = make([]DesiredPeer, 0, len(w.nodes))
+	}
 	for _, n := range w.nodes {
 		if c.isPeer(n.ID) {
 			w.addPeer(n)
@@ -57,11 +60,11 @@ type wanter struct {
 	now   State
 	found Resolved
 
-	peers     map[wgtypes.Key]Peer // as the kernel has them
-	nodes     []Node               // usable records, by id
-	owner     map[netip.Addr]int   // the node each address belongs to
-	endpoints map[netip.Addr]int   // where peers are, and whose endpoint it is; 0: a peer that is not ours
-	leaving   map[netip.Addr]bool  // where peers are that this run moves or removes
+	peers     peerIndex           // as the kernel has them
+	nodes     []Node              // usable records, by id
+	owner     map[netip.Addr]int  // the node each address belongs to
+	endpoints map[netip.Addr]int  // where peers are, and whose endpoint it is; 0: a peer that is not ours
+	leaving   map[netip.Addr]bool // where peers are that this run moves or removes
 	foreign   map[netip.Prefix]wgtypes.Key
 	renewed   map[int]bool // nodes whose peers will have had no handshake
 
@@ -72,6 +75,7 @@ type wanter struct {
 func newWanter(c Cluster, mem Memory, now State, found Resolved) *wanter {
 	w := &wanter{c: c, mem: mem, now: now, found: found, renewed: make(map[int]bool)}
 	w.peers = peersByKey(now)
+	w.desired.Ours = w.ours()
 	w.nodes = w.usableNodes()
 	w.foreign = w.foreignIPs()
 	return w
@@ -130,7 +134,7 @@ func (w *wanter) usableNodes() []Node {
 // reservedKeys are keys that no other node can have: this node's, which the
 // kernel takes for no peer, and the leader's, without which all links are lost.
 func (w *wanter) reservedKeys() map[wgtypes.Key]int {
-	seen := make(map[wgtypes.Key]int)
+	seen := make(map[wgtypes.Key]int, len(w.c.Nodes))
 	if leader, ok := w.c.Node(w.c.Leader); ok {
 		seen[leader.PublicKey] = leader.ID
 	}
@@ -164,10 +168,9 @@ func (w *wanter) usable(n Node, seen map[wgtypes.Key]int) bool {
 // ours are the keys of peers that may be removed: those of cluster nodes now
 // or earlier, never this node's own.
 func (w *wanter) ours() Keys {
-	keys := NewKeys(ScratchKey())
-	for key := range w.mem.Keys {
-		keys.Add(key)
-	}
+	keys := make(Keys, max(len(w.mem.Keys), len(w.c.Nodes))+1)
+	keys.Add(ScratchKey())
+	maps.Copy(keys, w.mem.Keys)
 	for _, n := range w.c.Nodes {
 		keys.Add(n.PublicKey)
 	}

@@ -3,6 +3,7 @@ package vpn
 import (
 	"net/netip"
 	"slices"
+	"sync"
 
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 )
@@ -11,7 +12,7 @@ import (
 // first, then destinations, each by node id, so that every node of the cluster
 // comes to the same answer.
 func (w *wanter) settleOwners() {
-	w.owner = make(map[netip.Addr]int)
+	w.owner = make(map[netip.Addr]int, len(w.nodes))
 	for _, n := range w.nodes {
 		if !n.Address.IsValid() {
 			continue
@@ -49,7 +50,7 @@ func (w *wanter) claimDestination(dst netip.Addr, id int) {
 // placeAddresses decides for each address whether it is an allowed IP, of which
 // peer, and whether it is routed through the tunnel.
 func (w *wanter) placeAddresses() {
-	peers := make(map[int]int) // node id → index of its desired peer
+	peers := make(map[int]int, len(w.desired.Peers)) // node id → index of its desired peer
 	for i, p := range w.desired.Peers {
 		peers[p.Node] = i
 	}
@@ -57,6 +58,7 @@ func (w *wanter) placeAddresses() {
 	for _, addr := range w.now.Host {
 		own[addr] = true
 	}
+	w.desired.Routes = make([]netip.Prefix, 0, len(w.owner))
 	for addr, node := range w.owner {
 		i, ok := peers[w.carrier(node)]
 		if !ok || node == w.c.Self || !w.allowed(addr, node) {
@@ -159,7 +161,7 @@ func (w *wanter) routed(addr netip.Addr, node int, own bool) bool {
 
 // foreignIPs returns the allowed IPs of peers that are not ours.
 func (w *wanter) foreignIPs() map[netip.Prefix]wgtypes.Key {
-	ours := w.ours()
+	ours := w.desired.Ours
 	foreign := make(map[netip.Prefix]wgtypes.Key)
 	for _, p := range w.now.Peers {
 		if ours.Has(p.Key) {
@@ -177,15 +179,11 @@ func (w *wanter) foreignIPs() map[netip.Prefix]wgtypes.Key {
 // what a node of the cluster has, or had, among its allowed IPs. Nothing else
 // tells wg-quick's routes from an administrator's.
 func (w *wanter) staleRoutes() []Route {
-	wanted := make(map[netip.Prefix]bool, len(w.desired.Routes))
-	for _, dst := range w.desired.Routes {
-		wanted[dst] = true
-	}
 	made := w.madeByQuick()
 	var stale []Route
 	for _, r := range w.now.Routes {
-		ours := r.Protocol == RouteProtocol || r.byQuick() && made[r.Dst]
-		if ours && !wanted[r.Dst] {
+		_, wanted := slices.BinarySearchFunc(w.desired.Routes, r.Dst, comparePrefix)
+		if !wanted && (r.Protocol == RouteProtocol || r.byQuick() && made()[r.Dst]) {
 			stale = append(stale, r)
 		}
 	}
@@ -193,24 +191,26 @@ func (w *wanter) staleRoutes() []Route {
 	return stale
 }
 
-// madeByQuick returns the destinations for which wg-quick makes routes on
+// madeByQuick finds, when it is asked, the destinations for which wg-quick makes routes on
 // behalf of the cluster's peers.
-func (w *wanter) madeByQuick() map[netip.Prefix]bool {
-	made := make(map[netip.Prefix]bool)
-	for addr := range w.owner {
-		made[host(addr)] = true
-	}
-	for _, p := range w.now.Peers {
-		for _, ip := range p.AllowedIPs {
-			made[ip] = true
+func (w *wanter) madeByQuick() func() map[netip.Prefix]bool {
+	return sync.OnceValue(func() map[netip.Prefix]bool {
+		made := make(map[netip.Prefix]bool)
+		for addr := range w.owner {
+			made[host(addr)] = true
 		}
-	}
-	for dst := range w.foreign {
-		if !w.takenBack(dst) {
-			delete(made, dst)
+		for _, p := range w.now.Peers {
+			for _, ip := range p.AllowedIPs {
+				made[ip] = true
+			}
 		}
-	}
-	return made
+		for dst := range w.foreign {
+			if !w.takenBack(dst) {
+				delete(made, dst)
+			}
+		}
+		return made
+	})
 }
 
 // takenBack says whether a peer that is not ours loses dst to the node whose

@@ -6,7 +6,7 @@ import "net/netip"
 func (w *wanter) addPeer(n Node) {
 	p := DesiredPeer{Node: n.ID, Key: n.PublicKey, Keepalive: Keepalive}
 	p.Configured = w.configured(n)
-	have, exists := w.peers[n.PublicKey]
+	have, exists := w.peers.get(n.PublicKey)
 	switch {
 	case p.Configured.IsValid() && w.mustSet(have, p):
 		p.Endpoint = p.Configured
@@ -81,7 +81,7 @@ func (w *wanter) mustSet(have Peer, p DesiredPeer) bool {
 // endpoints of peers that go or move, does not count: the next run would come
 // to another answer.
 func (w *wanter) knownEndpoints() map[netip.Addr]int {
-	at := make(map[netip.Addr]int)
+	at := make(map[netip.Addr]int, len(w.c.Nodes))
 	add := func(addr netip.Addr, node int) {
 		if addr = addr.Unmap().WithZone(""); addr.IsValid() && !w.c.Network.Contains(addr) {
 			at[addr] = node
@@ -106,7 +106,7 @@ func (w *wanter) knownEndpoints() map[netip.Addr]int {
 	for _, p := range w.desired.Peers {
 		add(p.Configured.Addr(), p.Node)
 		add(p.Endpoint.Addr(), p.Node)
-		if have, ok := w.peers[p.Key]; ok && !p.Renew && !p.Endpoint.IsValid() {
+		if have, ok := w.peers.get(p.Key); ok && !p.Renew && !p.Endpoint.IsValid() {
 			add(have.Endpoint.Addr(), p.Node)
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -10,6 +11,11 @@ import (
 
 // exitNotApplied is the exit code of apply-vpn-routes when something failed.
 const exitNotApplied = 2
+
+// applyMemory is from where on the command clears up more often, in bytes: a hub of ten
+// thousand nodes keeps its memory for other things than a command that runs for a
+// moment. It is no bound: what a larger cluster needs, it gets.
+const applyMemory = 22 << 20
 
 func applyRoutesCommand(env *environment) *cobra.Command {
 	return &cobra.Command{
@@ -23,6 +29,7 @@ nothing and prints nothing. Exit code 0, or 2 if something failed.`,
 		RunE: func(command *cobra.Command, _ []string) error {
 			ctx, stop := interruptible(command.Context())
 			defer stop()
+			debug.SetMemoryLimit(applyMemory)
 			machine, err := env.machine(env.plainLogger())
 			if err != nil {
 				return err

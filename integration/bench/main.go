@@ -1,7 +1,8 @@
 // Command bench measures the agent against its limits, in one run: a real
 // redis-server, the agent as a process of its own, and beside it what the same
 // machine does without an agent: os/exec alone, Redis alone, and asynq, a task
-// queue for Go with an in-process handler.
+// queue for Go with an in-process handler. And the VPN: apply-vpn-routes and what
+// the node agent does in its place, beside wg, ip and a look at Redis.
 //
 // It is a module of its own, so that asynq is no dependency of the project.
 package main
@@ -18,9 +19,9 @@ import (
 )
 
 func main() {
-	if len(os.Args) == 5 && os.Args[1] == agentRole {
-		if err := runAgent(os.Args[2], os.Args[3], os.Args[4]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
+	if ran, err := runRole(context.Background(), os.Args[1:]); ran {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
 			os.Exit(1)
 		}
 		return
@@ -30,15 +31,33 @@ func main() {
 	binary := flag.String("agent", "../../build/agent", "the agent's binary, for external steps")
 	only := flag.String("only", "", "run the cases whose name matches this regular expression")
 	profile := flag.String("profile", "", "write a CPU profile of the agent with compiled-in steps to this file")
+	vpnProfile := flag.String("vpn-profile", "", "write a CPU profile of the VPN's runs inside one process to this file")
 	flag.Parse()
+	ctx := context.Background()
 	pattern, err := regexp.Compile(*only)
 	if err == nil {
-		err = bench(context.Background(), *rounds, *period, *binary, *profile, pattern)
+		err = bench(ctx, *rounds, *period, *binary, *profile, pattern)
+	}
+	if err == nil {
+		err = benchVPN(ctx, vpnOptions{rounds: *rounds, binary: *binary, profile: *vpnProfile, only: pattern})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// runRole is this program as one of the processes that it starts of itself.
+func runRole(ctx context.Context, args []string) (ran bool, err error) {
+	switch {
+	case len(args) == 4 && args[0] == agentRole:
+		return true, runAgent(args[1], args[2], args[3]) //nolint:contextcheck // it ends with a signal
+	case len(args) > 0 && args[0] == vpnRole:
+		return true, runVPN(ctx, args[1:])
+	case len(args) == 2 && args[0] == vpnInsideRole:
+		return true, runInside(ctx, args[1])
+	}
+	return false, nil
 }
 
 // result is what one case came to in one round.
@@ -60,12 +79,16 @@ func bench(ctx context.Context, rounds int, period time.Duration, binary, profil
 	if err != nil {
 		return err
 	}
-	stage, err := newStage(ctx, binary, profile)
-	if err != nil {
+	stage := &stage{}
+	chosen := func(m measurement) bool { return only.MatchString(m.name) }
+	if !slices.ContainsFunc(stage.cases(), chosen) {
+		return nil
+	}
+	if stage, err = newStage(ctx, binary, profile); err != nil {
 		return err
 	}
 	defer stage.close()
-	cases := slices.DeleteFunc(stage.cases(), func(m measurement) bool { return !only.MatchString(m.name) })
+	cases := slices.DeleteFunc(stage.cases(), func(m measurement) bool { return !chosen(m) })
 	results := make([][]result, len(cases))
 	for range rounds {
 		for i, c := range cases {

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -43,7 +42,7 @@ type Store struct{ redis *redis.Client }
 func NewStore(client *redis.Client) *Store { return &Store{redis: client} }
 
 // VPNKey is the hash of a node's place in the VPN.
-func VPNKey(node int) string { return fmt.Sprintf("node/%d/vpn", node) }
+func VPNKey(node int) string { return "node/" + strconv.Itoa(node) + "/vpn" }
 
 // FlagsKey is the set of a node's flags.
 func FlagsKey(node int) string { return fmt.Sprintf("node/%d/flags", node) }
@@ -112,70 +111,8 @@ func (s *Store) Snapshot(ctx context.Context, self int) (vpn.Cluster, []vpn.Warn
 	return cluster, warnings, err
 }
 
-// Nodes reads the VPN records of all nodes, ordered by node id.
-func (s *Store) Nodes(ctx context.Context) ([]vpn.Node, []vpn.Warning, error) {
-	ids, err := s.nodeIDs(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	pipe := s.redis.Pipeline()
-	records := make([]*redis.MapStringStringCmd, len(ids))
-	for i, id := range ids {
-		records[i] = pipe.HGetAll(ctx, VPNKey(id))
-	}
-	// One record of a wrong type costs only itself.
-	if _, err := pipe.Exec(ctx); err != nil && !isReply(err) {
-		return nil, nil, fmt.Errorf("read VPN records: %w", err)
-	}
-	var nodes []vpn.Node
-	var warnings []vpn.Warning
-	for i, id := range ids {
-		fields, err := records[i].Result()
-		if isReply(err) {
-			nodes = append(nodes, vpn.Node{ID: id})
-			warnings = append(warnings, vpn.Warning{Node: id, Text: s.unreadable(ctx, VPNKey(id), err)})
-			continue
-		}
-		if err != nil { // the connection broke after a record of a wrong type
-			return nil, nil, fmt.Errorf("read VPN records: %w", err)
-		}
-		node, wrong := vpn.ParseNode(id, fields)
-		nodes = append(nodes, node)
-		warnings = append(warnings, wrong...)
-	}
-	return nodes, warnings, nil
-}
-
-// unreadable says why a key that should be a hash could not be read as one.
-func (s *Store) unreadable(ctx context.Context, key string, why error) string {
-	kind, err := s.redis.Type(ctx, key).Result()
-	if err != nil || kind == "hash" {
-		return fmt.Sprintf("%s cannot be read: %v", key, why)
-	}
-	return fmt.Sprintf("%s is of type %s, not a hash", key, kind)
-}
-
 // isReply tells an error that Redis replied, such as WRONGTYPE, from a broken connection.
 func isReply(err error) bool {
 	var reply redis.Error
 	return errors.As(err, &reply)
-}
-
-// scanCount is a hint to SCAN: large steps keep the round trips few.
-const scanCount = 1000
-
-// nodeIDs lists the nodes that have a VPN record, sorted.
-func (s *Store) nodeIDs(ctx context.Context) ([]int, error) {
-	found := map[int]bool{}
-	keys := s.redis.Scan(ctx, 0, "node/*/vpn", scanCount).Iterator()
-	for keys.Next(ctx) {
-		middle := strings.TrimSuffix(strings.TrimPrefix(keys.Val(), "node/"), "/vpn")
-		if id, err := strconv.Atoi(middle); err == nil && id > 0 && VPNKey(id) == keys.Val() {
-			found[id] = true
-		}
-	}
-	if err := keys.Err(); err != nil {
-		return nil, fmt.Errorf("list nodes: %w", err)
-	}
-	return sortedKeys(found), nil
 }

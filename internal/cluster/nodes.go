@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -142,5 +140,3 @@ func savedWell(status string) error {
 	}
 	return nil
 }
-
-func sortedKeys(set map[int]bool) []int { return slices.Sorted(maps.Keys(set)) }

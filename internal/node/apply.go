@@ -16,7 +16,7 @@ import (
 // Before a cluster has been created there is nothing to bring.
 func (m *Machine) ApplyRoutes(ctx context.Context) (vpn.Report, error) {
 	var report vpn.Report
-	err := m.locked(ctx, func(s *session) error {
+	err := m.lockedAhead(ctx, func(s *session) error {
 		var err error
 		report, err = m.applyRoutes(ctx, s)
 		return err
@@ -42,7 +42,7 @@ func (m *Machine) applyRoutes(ctx context.Context, s *session) (vpn.Report, erro
 
 // bring brings the VPN to what the records say.
 func (m *Machine) bring(ctx context.Context, s *session) (vpn.Report, error) {
-	report, err := m.reconcile(ctx, s.records)
+	report, err := m.reconcileAhead(ctx, s)
 	if errors.Is(err, cluster.ErrNoNetwork) {
 		return report, nil
 	}
@@ -50,6 +50,15 @@ func (m *Machine) bring(ctx context.Context, s *session) (vpn.Report, error) {
 		return report, fmt.Errorf("apply VPN routes: %w", err)
 	}
 	return report, nil
+}
+
+// reconcileAhead is reconcile by the look at the interface that is under way, if there
+// is one.
+func (m *Machine) reconcileAhead(ctx context.Context, s *session) (vpn.Report, error) {
+	if s.ahead == nil {
+		return m.reconcile(ctx, s.records)
+	}
+	return m.reconciler(s.ahead, s.records).Apply(ctx)
 }
 
 // sooner is the first of two times; the zero Time is never.

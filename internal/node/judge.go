@@ -121,6 +121,7 @@ func (m *Machine) askRole(ctx context.Context, server redisq.Server) (leads bool
 
 // enact does, and tells, what a change of the standing means.
 func (m *Machine) enact(ctx context.Context, s *session, before, after Standing) error {
+	s.ahead.stale()
 	switch {
 	case after.Phase == Silent:
 		if before.Phase == Doubted {

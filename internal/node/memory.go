@@ -1,7 +1,9 @@
 package node
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -44,13 +46,30 @@ func (p peerMemory) read() ([]wgtypes.Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read peers' keys: %w", err)
 	}
-	keys := []wgtypes.Key{}
-	for line := range strings.Lines(string(text)) {
-		if key, err := wgtypes.ParseKey(strings.TrimSpace(line)); err == nil {
+	keys := make([]wgtypes.Key, 0, len(text)/keyLine+1)
+	for line := range bytes.Lines(text) {
+		if key, ok := parseKey(bytes.TrimSpace(line)); ok {
 			keys = append(keys, key)
 		}
 	}
 	return keys, nil
+}
+
+// keyLine is the length of a line of the file, keyText that of a key in it.
+const (
+	keyText = 44
+	keyLine = keyText + 1
+)
+
+// parseKey is [wgtypes.ParseKey], but for the time that a string takes.
+func parseKey(text []byte) (key wgtypes.Key, ok bool) {
+	if len(text) != keyText {
+		return key, false
+	}
+	var room [wgtypes.KeyLen + 1]byte // as much as the decoder may ask for
+	n, err := base64.StdEncoding.Decode(room[:], text)
+	copy(key[:], room[:])
+	return key, err == nil && n == wgtypes.KeyLen
 }
 
 // known is vpn.Reconciler.Known.
@@ -64,6 +83,9 @@ func (p peerMemory) known(context.Context) (vpn.Keys, error) {
 
 // remember is vpn.Reconciler.Remember.
 func (p peerMemory) remember(_ context.Context, wanted vpn.Keys) error {
+	if same, err := p.holds(wanted); same || err != nil {
+		return err
+	}
 	have, err := p.read()
 	if err != nil {
 		return err
@@ -73,6 +95,47 @@ func (p peerMemory) remember(_ context.Context, wanted vpn.Keys) error {
 		return fmt.Errorf("remember peers' keys: %w", err)
 	}
 	return nil
+}
+
+// holds tells whether the file is as it is after a run that wants these keys, without
+// making that text.
+func (p peerMemory) holds(wanted vpn.Keys) (bool, error) {
+	info, err := os.Lstat(p.path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode() != secret {
+		return false, nil
+	}
+	text, readErr := os.ReadFile(p.path)
+	if err = errors.Join(err, readErr); err != nil {
+		return false, fmt.Errorf("read peers' keys: %w", err)
+	}
+	return says(text, wanted), nil
+}
+
+// secret is the mode of the file.
+const secret = 0o600
+
+// says tells whether a text is the file of these keys: any that are gone, and then
+// exactly these, sorted.
+func says(text []byte, wanted vpn.Keys) bool {
+	gone, present := 0, 0
+	var before []byte
+	for line := range bytes.Lines(text) {
+		key, ok := parseKey(bytes.TrimSuffix(line, []byte("\n")))
+		switch {
+		case !ok || len(line) != keyLine:
+			return false
+		case wanted.Has(key):
+			if bytes.Compare(before, line) >= 0 {
+				return false
+			}
+			present, before = present+1, line
+		case present > 0:
+			return false
+		default:
+			gone++
+		}
+	}
+	return present == len(wanted) && gone <= maxGone
 }
 
 // text is the file after a run that wants these keys.

@@ -94,3 +94,32 @@ func TestPeerMemoryAmongRubbish(t *testing.T) {
 		t.Error("a directory was written")
 	}
 }
+
+// What remember finds without making the text of the file is what that would be.
+func TestPeerMemorySays(t *testing.T) {
+	t.Parallel()
+	p := peerMemory{}
+	wanted := numbered(3, 6)
+	right := p.text([]wgtypes.Key{vpntest.Key(9), vpntest.Key(8)}, wanted)
+	lines := strings.SplitAfter(strings.TrimSuffix(right, "\n"), "\n")
+	swapped := strings.Join([]string{lines[0], lines[1], lines[3], lines[2], lines[4], "\n"}, "")
+	for text, same := range map[string]bool{
+		right:                                   true,
+		p.text(nil, wanted):                     true,
+		"":                                      false,
+		swapped:                                 false,
+		right + lines[0]:                        false, // one that is gone, behind
+		right + lines[4] + "\n":                 false, // one twice
+		p.text(nil, numbered(3, 5)):             false,
+		p.text(nil, numbered(3, 7)):             false,
+		strings.Replace(right, "\n", "\r\n", 1): false,
+		"rubbish\n" + right:                     false,
+	} {
+		if says([]byte(text), wanted) != same {
+			t.Errorf("%v wanted of\n%s", same, text)
+		}
+	}
+	if !says(nil, vpn.Keys{}) {
+		t.Error("an empty file says that there are none")
+	}
+}

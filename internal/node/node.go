@@ -40,6 +40,7 @@ type session struct {
 	close func() error
 	self  int
 	read  *reading // nil: nothing has been read yet
+	ahead *ahead   // nil: no look at the interface is under way
 }
 
 // reading is what the local Redis said of itself and of the cluster when it was read.
@@ -51,8 +52,11 @@ type reading struct {
 	err      error
 }
 
-// forget makes the next part of a run read role and records anew.
-func (s *session) forget() { s.read = nil }
+// forget makes the next part of a run read role and records anew, and the interface.
+func (s *session) forget() {
+	s.read = nil
+	s.ahead.stale()
+}
 
 // once reads role and records, and then tells the same again: all parts of a run
 // go by the same. The role comes first, since the records of a replica that was in
@@ -133,8 +137,13 @@ func (m *Machine) withReconciler(records recordsReader, work func(*vpn.Reconcile
 	if err != nil {
 		return fmt.Errorf("open %s: %w", host.WireGuardInterface, err)
 	}
+	return errors.Join(work(m.reconciler(device, records)), device.Close())
+}
+
+// reconciler is that of a device.
+func (m *Machine) reconciler(device vpn.Device, records recordsReader) *vpn.Reconciler {
 	peers := m.peers()
-	err = work(&vpn.Reconciler{
+	return &vpn.Reconciler{
 		Device:     device,
 		Resolver:   m.Resolver,
 		Lookups:    &m.lookups,
@@ -145,8 +154,7 @@ func (m *Machine) withReconciler(records recordsReader, work func(*vpn.Reconcile
 		ConfPath:   m.Files.WireGuardConf(),
 		PrivateKey: m.Files.Keys,
 		Up:         m.Manager.WGUp,
-	})
-	return errors.Join(err, device.Close())
+	}
 }
 
 // VPNState reads the VPN interface and its surroundings.

@@ -21,7 +21,7 @@ import (
 // keep the others from being done.
 func (m *Machine) Settle(ctx context.Context) (vpn.Report, error) {
 	var report vpn.Report
-	err := m.locked(ctx, func(s *session) error {
+	err := m.lockedAhead(ctx, func(s *session) error {
 		aclErr := m.adoptACLs(ctx, s)
 		_, _, err := s.snapshot(ctx)
 		if errors.Is(err, cluster.ErrNoNetwork) {

@@ -1,6 +1,7 @@
 // Package netdev is the vpn.Device of a real host: WireGuard through wgctrl,
 // which serves the kernel's module and userspace engines alike, and addresses
-// and routes through rtnetlink. It converts and calls; it decides nothing.
+// and routes through rtnetlink. It converts and calls; it decides nothing. What comes
+// in thousands, an engine's peers and the routes, it reads without the libraries.
 package netdev
 
 import (
@@ -8,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -26,8 +28,12 @@ const timeout = 10 * time.Second
 // of the thread that opened it. It need not exist yet. Its methods may be
 // called from several goroutines.
 type Device struct {
-	name string
-	rt   *netlink.Handle
+	name  string
+	rt    *netlink.Handle
+	lists *lister
+	// inKernel tells whether the kernel's module serves the interface, as far as that
+	// was seen.
+	inKernel atomic.Pointer[bool]
 }
 
 var _ vpn.Device = (*Device)(nil)
@@ -38,17 +44,22 @@ func Open(name string) (*Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open rtnetlink: %w", err)
 	}
-	if err := rt.SetSocketTimeout(timeout); err != nil {
+	if err = rt.SetSocketTimeout(timeout); err != nil {
 		rt.Close()
 		return nil, fmt.Errorf("set timeout of rtnetlink: %w", err)
 	}
-	return &Device{name: name, rt: rt}, nil
+	lists, err := openLister(timeout)
+	if err != nil {
+		rt.Close()
+		return nil, err
+	}
+	return &Device{name: name, rt: rt, lists: lists}, nil
 }
 
 // Close frees the device's sockets. The interface stays.
 func (d *Device) Close() error {
 	d.rt.Close()
-	return nil
+	return d.lists.close()
 }
 
 // link returns the interface; nil if it does not exist. A userspace engine's
@@ -78,6 +89,8 @@ func (d *Device) wireguard(ctx context.Context) (*wgtypes.Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read WireGuard interface %s: %w", d.name, err)
 	}
+	inKernel := dev.Type == wgtypes.LinuxKernel
+	d.inKernel.Store(&inKernel)
 	return dev, nil
 }
 

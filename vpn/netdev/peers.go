@@ -27,13 +27,13 @@ func (d *Device) applyPeers(ctx context.Context, changes []vpn.PeerChange) error
 	if len(changes) == 0 {
 		return nil
 	}
-	psk, kernel, err := d.beforePeers(ctx, changes)
+	psk, err := d.beforePeers(ctx, changes)
 	if err != nil {
 		return err
 	}
 	all := configs(changes, psk)
 	requests := [][]wgtypes.PeerConfig{all}
-	if kernel {
+	if *d.inKernel.Load() {
 		requests = split(all)
 	}
 	if d.configure(ctx, requests) == nil {
@@ -48,19 +48,25 @@ func (d *Device) applyPeers(ctx context.Context, changes []vpn.PeerChange) error
 	return errors.Join(errs...)
 }
 
-// beforePeers reads what the changes need to know: whether the kernel's module
-// serves the interface, and the preshared keys of peers that are to be renewed.
-func (d *Device) beforePeers(ctx context.Context, changes []vpn.PeerChange) (map[wgtypes.Key]wgtypes.Key, bool, error) {
-	dev, err := d.wireguard(ctx)
-	if err != nil {
-		return nil, false, err
-	}
-	if dev == nil {
-		return nil, false, fmt.Errorf("change peers of %s: no WireGuard engine serves it", d.name)
-	}
+// beforePeers reads what the changes need to know and no State has told: whether
+// the kernel's module serves the interface, and the preshared keys of peers that are
+// to be renewed.
+func (d *Device) beforePeers(ctx context.Context, changes []vpn.PeerChange) (map[wgtypes.Key]wgtypes.Key, error) {
 	renewed := make(map[wgtypes.Key]bool)
 	for _, c := range changes {
-		renewed[c.Key] = c.Do == vpn.RenewPeer
+		if c.Do == vpn.RenewPeer {
+			renewed[c.Key] = true
+		}
+	}
+	if d.inKernel.Load() != nil && len(renewed) == 0 {
+		return nil, nil // one peer more takes no longer among many
+	}
+	dev, err := d.wireguard(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if dev == nil {
+		return nil, fmt.Errorf("change peers of %s: no WireGuard engine serves it", d.name)
 	}
 	psk := make(map[wgtypes.Key]wgtypes.Key)
 	for i := range dev.Peers {
@@ -68,7 +74,7 @@ func (d *Device) beforePeers(ctx context.Context, changes []vpn.PeerChange) (map
 			psk[p.PublicKey] = p.PresharedKey
 		}
 	}
-	return psk, dev.Type == wgtypes.LinuxKernel, nil
+	return psk, nil
 }
 
 func (d *Device) configure(ctx context.Context, requests [][]wgtypes.PeerConfig) error {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 
 	"cluster-agent/vpn"
@@ -31,7 +30,7 @@ func (d *Device) State(ctx context.Context) (vpn.State, error) {
 	if link != nil {
 		index = link.Attrs().Index
 		s.Up = isUp(link)
-		if err = d.readWireGuard(ctx, &s); err != nil {
+		if err = d.readWireGuard(ctx, link, &s); err != nil {
 			return vpn.State{}, err
 		}
 	}
@@ -51,7 +50,15 @@ func (d *Device) readNetwork(s *vpn.State, index int) error {
 	return nil
 }
 
-func (d *Device) readWireGuard(ctx context.Context, s *vpn.State) error {
+// readWireGuard asks the engine, or the kernel's module, which has links of a type of
+// its own.
+func (d *Device) readWireGuard(ctx context.Context, link netlink.Link, s *vpn.State) (err error) {
+	if link.Type() != "wireguard" {
+		if s.Exists, err = d.readEngine(ctx, s); s.Exists || err != nil {
+			d.inKernel.Store(new(bool))
+			return err
+		}
+	}
 	dev, err := d.wireguard(ctx)
 	if dev == nil || err != nil {
 		return err
@@ -119,33 +126,6 @@ func connected(a netlink.Addr, own netip.Prefix) netip.Prefix {
 		return other.Masked()
 	}
 	return own.Masked()
-}
-
-// readRoutes reads the main table: routes through the interface, and single
-// addresses that go through another one.
-func (d *Device) readRoutes(s *vpn.State, index int) error {
-	routes, err := dump(func() ([]netlink.Route, error) { return d.rt.RouteList(nil, netlink.FAMILY_ALL) })
-	if err != nil {
-		return fmt.Errorf("list routes: %w", err)
-	}
-	for i := range routes {
-		r := &routes[i]
-		dst, ok := prefix(r.Dst)
-		if !ok || r.Type != unix.RTN_UNICAST {
-			continue
-		}
-		switch {
-		case index != 0 && r.LinkIndex == index:
-			s.Routes = append(s.Routes, route(r, dst))
-		case dst.IsSingleIP():
-			s.HostRoutes = append(s.HostRoutes, dst)
-		}
-	}
-	return nil
-}
-
-func route(r *netlink.Route, dst netip.Prefix) vpn.Route {
-	return vpn.Route{Dst: dst, Protocol: int(r.Protocol), Scope: uint8(r.Scope), Metric: r.Priority}
 }
 
 // dump repeats a listing that was disturbed by a change: it may lack entries.
