@@ -69,7 +69,7 @@ func (c *Conf) hasPeers(peers []ConfPeer, ours Keys) bool {
 	}
 	for i, s := range c.sections {
 		p, ok := s.peer()
-		if ok && (i < at || i >= at+len(peers)) && (p.of(ours) || hasKey(peers, p.Key)) {
+		if ok && (i < at || i >= at+len(peers)) && (p.of(ours) || hasKey(peers, p.Key)) || !ok && s.halfPeer() {
 			return false
 		}
 	}
@@ -187,7 +187,7 @@ func (s section) readPeer() *knownPeer {
 		case key == "":
 			p.readComment(line)
 		case isKey(key, "PublicKey"):
-			p.odd = public != ""
+			p.odd = p.odd || public != ""
 			public = value
 		case isKey(key, "AllowedIPs"):
 			p.readAllowed(value)
@@ -232,9 +232,12 @@ func (p *knownPeer) readComment(line string) {
 
 func (p *knownPeer) readAllowed(value string) {
 	for text := range strings.FieldsFuncSeq(value, separates) {
-		if prefix, err := parseAddress(text); err == nil {
-			p.AllowedIPs = append(p.AllowedIPs, prefix.Masked())
+		prefix, err := parseAddress(text)
+		if err != nil {
+			p.odd = true
+			continue
 		}
+		p.AllowedIPs = append(p.AllowedIPs, prefix.Masked())
 	}
 }
 

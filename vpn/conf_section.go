@@ -20,7 +20,7 @@ type section struct {
 type knownPeer struct {
 	ConfPeer
 	ok  bool // it is one
-	odd bool // it says more than a ConfPeer holds: two keys, or an endpoint that is no address
+	odd bool // it says more than a ConfPeer holds: two keys, an endpoint or allowed IPs that are no addresses
 }
 
 // header returns the name of the section that line begins.
