@@ -56,28 +56,37 @@ func ParseNode(id int, fields map[string]string) (Node, []Warning) {
 
 	key, err := wgtypes.ParseKey(strings.TrimSpace(fields["public_key"]))
 	if err != nil || key == (wgtypes.Key{}) {
-		warn("public_key %q: not a WireGuard key", fields["public_key"])
+		warn("public_key %s: not a WireGuard key", quote(fields["public_key"]))
 	} else {
 		n.PublicKey = key
 	}
 
 	addr, err := netip.ParseAddr(strings.TrimSpace(fields["ip_address"]))
 	if err != nil {
-		warn("ip_address %q: not an IP address", fields["ip_address"])
+		warn("ip_address %s: not an IP address", quote(fields["ip_address"]))
 	} else {
 		n.Address = addr.Unmap()
 	}
 
+	bad := 0
 	for text := range strings.FieldsSeq(fields["destinations"]) {
 		dst, err := parseDestination(text)
-		if err != nil {
-			warn("destination %q: %v", text, err)
+		if err == nil {
+			n.Destinations = append(n.Destinations, dst)
 			continue
 		}
-		n.Destinations = append(n.Destinations, dst)
+		if bad++; bad <= mostBad {
+			warn("destination %s: %v", quote(text), err)
+		}
+	}
+	if bad > mostBad {
+		warn("%d more destinations are no addresses of machines", bad-mostBad)
 	}
 	return n, warnings
 }
+
+// mostBad is how many bad destinations of one record are named.
+const mostBad = 10
 
 // parseDestination accepts the address of one machine. The special addresses
 // are refused because a route for them would cut off this host, not reach

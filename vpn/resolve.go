@@ -55,7 +55,7 @@ func Resolve(ctx context.Context, r Resolver, c Cluster, now State) (Resolved, [
 			resolved[n.ID], err = choose(endpoint, answers[endpoint.Host], inUse, c.Network, now)
 		}
 		if err != nil {
-			warnings = append(warnings, warnf(n.ID, "endpoint %q: %v", n.Endpoint, err))
+			warnings = append(warnings, warnf(n.ID, "endpoint %s: %v", quote(n.Endpoint), err))
 		}
 	}
 	return resolved, sortWarnings(warnings)
@@ -73,7 +73,7 @@ func endpointsToResolve(c Cluster) (map[int]Endpoint, []Warning) {
 		}
 		endpoint, err := ParseEndpoint(n.Endpoint)
 		if err != nil {
-			warnings = append(warnings, warnf(n.ID, "endpoint %q: %v", n.Endpoint, err))
+			warnings = append(warnings, warnf(n.ID, "endpoint %s: %v", quote(n.Endpoint), err))
 			continue
 		}
 		if c.isPeer(n.ID) {
