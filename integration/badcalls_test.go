@@ -115,7 +115,7 @@ func TestBadCalls(t *testing.T) { //nolint:tparallel // its parts share the clus
 	t.Parallel()
 	ctx := deadline(t, 5*time.Minute)
 	c := newCluster(ctx, t, 3)
-	if err := c.SetEndpoint(ctx, 3, c.Lab.Node(3).Endpoint()); err != nil {
+	if err := c.SetEndpoint(ctx, 3, c.Endpoint(3)); err != nil {
 		t.Fatal(err)
 	}
 	calls := badCalls()

@@ -38,7 +38,7 @@ func TestPromote(t *testing.T) {
 	ctx := deadline(t, 3*time.Minute)
 	c := newCluster(ctx, t, 3)
 	settle(ctx, t, c)
-	if err := c.SetEndpoint(ctx, 3, c.Lab.Node(3).Endpoint()); err != nil {
+	if err := c.SetEndpoint(ctx, 3, c.Endpoint(3)); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
@@ -66,7 +66,7 @@ func TestPromoteThenPowerCut(t *testing.T) {
 	t.Parallel()
 	ctx := deadline(t, 3*time.Minute)
 	c := newCluster(ctx, t, 3)
-	if err := c.SetEndpoint(ctx, 3, c.Lab.Node(3).Endpoint()); err != nil {
+	if err := c.SetEndpoint(ctx, 3, c.Endpoint(3)); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Promote(ctx, 3); err != nil {
@@ -87,7 +87,7 @@ func TestPromoteThereAndBack(t *testing.T) {
 	ctx := deadline(t, 3*time.Minute)
 	c := newCluster(ctx, t, 4)
 	for _, id := range []int{3, 2, 1} {
-		if err := c.SetEndpoint(ctx, id, c.Lab.Node(id).Endpoint()); err != nil {
+		if err := c.SetEndpoint(ctx, id, c.Endpoint(id)); err != nil {
 			t.Fatal(err)
 		}
 		if err := c.Promote(ctx, id); err != nil {
@@ -110,7 +110,7 @@ func TestSwitchLeader(t *testing.T) {
 			ctx := deadline(t, 4*time.Minute)
 			c := newCluster(ctx, t, 3)
 			for _, id := range []int{2, 3} {
-				if err := c.SetEndpoint(ctx, id, c.Lab.Node(id).Endpoint()); err != nil {
+				if err := c.SetEndpoint(ctx, id, c.Endpoint(id)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -174,7 +174,7 @@ func TestPromoteWhileTheCandidatesAgentDies(t *testing.T) {
 	t.Parallel()
 	ctx := deadline(t, 3*time.Minute)
 	c := newCluster(ctx, t, 3)
-	if err := c.SetEndpoint(ctx, 3, c.Lab.Node(3).Endpoint()); err != nil {
+	if err := c.SetEndpoint(ctx, 3, c.Endpoint(3)); err != nil {
 		t.Fatal(err)
 	}
 	agent := c.Lab.Node(3).Service(lab.NodeAgent)
@@ -207,7 +207,7 @@ func TestSwitchThatAWorkerMisses(t *testing.T) {
 	ctx := deadline(t, 4*time.Minute)
 	c := newCluster(ctx, t, 4)
 	settle(ctx, t, c)
-	if err := c.SetEndpoint(ctx, 3, c.Lab.Node(3).Endpoint()); err != nil {
+	if err := c.SetEndpoint(ctx, 3, c.Endpoint(3)); err != nil {
 		t.Fatal(err)
 	}
 	worker := c.Lab.Node(4)
@@ -240,13 +240,13 @@ func TestSwitchAheadOfTheCandidate(t *testing.T) {
 	ctx := deadline(t, 4*time.Minute)
 	c := newCluster(ctx, t, 3)
 	settle(ctx, t, c)
-	if err := c.SetEndpoint(ctx, 3, c.Lab.Node(3).Endpoint()); err != nil {
+	if err := c.SetEndpoint(ctx, 3, c.Endpoint(3)); err != nil {
 		t.Fatal(err)
 	}
 	worker := c.Lab.Node(2)
 	eventually(ctx, t, 20*time.Second, "the endpoint has come", func(ctx context.Context) error {
 		endpoint, err := worker.RedisCLI(ctx, "HGET", "node/3/vpn", "endpoint")
-		if err == nil && !strings.Contains(endpoint, c.Lab.Node(3).Endpoint()) {
+		if err == nil && !strings.Contains(endpoint, c.Endpoint(3)) {
 			err = errors.New(endpoint)
 		}
 		return err
