@@ -11,7 +11,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -114,7 +116,7 @@ func (s *Store) Snapshot(ctx context.Context, self int) (vpn.Cluster, []vpn.Warn
 
 // Nodes reads the VPN records of all nodes, ordered by node id.
 func (s *Store) Nodes(ctx context.Context) ([]vpn.Node, []vpn.Warning, error) {
-	ids, err := s.nodeIDs(ctx)
+	ids, warnings, err := s.nodeIDs(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -128,7 +130,6 @@ func (s *Store) Nodes(ctx context.Context) ([]vpn.Node, []vpn.Warning, error) {
 		return nil, nil, fmt.Errorf("read VPN records: %w", err)
 	}
 	var nodes []vpn.Node
-	var warnings []vpn.Warning
 	for i, id := range ids {
 		fields, err := records[i].Result()
 		if isReply(err) {
@@ -164,18 +165,25 @@ func isReply(err error) bool {
 // scanCount is a hint to SCAN: large steps keep the round trips few.
 const scanCount = 1000
 
-// nodeIDs lists the nodes that have a VPN record, sorted.
-func (s *Store) nodeIDs(ctx context.Context) ([]int, error) {
-	found := map[int]bool{}
+// nodeIDs lists the nodes that have a VPN record, sorted, and warns of keys that
+// look like those of a node's record and are none's.
+func (s *Store) nodeIDs(ctx context.Context) ([]int, []vpn.Warning, error) {
+	found, odd := map[int]bool{}, map[string]bool{}
 	keys := s.redis.Scan(ctx, 0, "node/*/vpn", scanCount).Iterator()
 	for keys.Next(ctx) {
 		middle := strings.TrimSuffix(strings.TrimPrefix(keys.Val(), "node/"), "/vpn")
 		if id, err := strconv.Atoi(middle); err == nil && id > 0 && VPNKey(id) == keys.Val() {
 			found[id] = true
+		} else if !strings.Contains(middle, "/") {
+			odd[keys.Val()] = true
 		}
 	}
 	if err := keys.Err(); err != nil {
-		return nil, fmt.Errorf("list nodes: %w", err)
+		return nil, nil, fmt.Errorf("list nodes: %w", err)
 	}
-	return sortedKeys(found), nil
+	var warnings []vpn.Warning
+	for _, key := range slices.Sorted(maps.Keys(odd)) {
+		warnings = append(warnings, vpn.Warning{Text: fmt.Sprintf("%.100q is no node's record: nodes are numbered from 1", key)})
+	}
+	return sortedKeys(found), warnings, nil
 }
