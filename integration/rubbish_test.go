@@ -35,11 +35,22 @@ func badRecord(t *testing.T, id int, field, value, says string) rubbish {
 	}
 	fields[field] = value
 	name := fmt.Sprintf("node/%d/vpn", id)
-	write := []any{"HSET", name}
-	for name, value := range fields {
-		write = append(write, name, value)
+	return rubbish{name, []any{"HSET", name, fields}, says}
+}
+
+// flat puts the fields of a hash after one another.
+func flat(command []any) []any {
+	args := make([]any, 0, 2*len(command)+8)
+	for _, arg := range command {
+		fields, ok := arg.(map[string]string)
+		if !ok {
+			args = append(args, arg)
+		}
+		for name, value := range fields {
+			args = append(args, name, value)
+		}
 	}
-	return rubbish{name, write, says}
+	return args
 }
 
 // allRubbish is what a Redis full of it holds, beside the records of nodes 1 to 3.
@@ -99,8 +110,8 @@ func TestRedisFullOfRubbish(t *testing.T) {
 	}
 	all := append(allRubbish(ctx, t, c), oddKeys()...)
 	for _, r := range append(all, rubbish{"", []any{"SADD", "cluster/acls", "", "user", "no line of ACL LIST", "\x00\xff"}, ""}) {
-		if err = db.Do(ctx, r.write...).Err(); err != nil {
-			t.Fatalf("%.80v: %v", r.write, err)
+		if err = db.Do(ctx, flat(r.write)...).Err(); err != nil {
+			t.Fatalf("write %s: %v", r.key, err)
 		}
 	}
 	const destination = "192.0.2.200"
