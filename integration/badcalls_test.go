@@ -2,7 +2,6 @@ package integration
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -115,11 +114,10 @@ func TestBadCalls(t *testing.T) { //nolint:tparallel // its parts share the clus
 	t.Parallel()
 	ctx := deadline(t, 5*time.Minute)
 	c := newCluster(ctx, t, 3)
-	if err := c.SetEndpoint(ctx, 3, c.Lab.Node(3).Endpoint()); err != nil {
+	if err := c.SetEndpoint(ctx, 3, c.Endpoint(3)); err != nil {
 		t.Fatal(err)
 	}
 	calls := badCalls()
-	calls["key of another node"] = keyOfAnother(ctx, t, c)
 	settle(ctx, t, c)
 	before := state(ctx, t, c)
 	// One after the other: what one changes the next would see.
@@ -159,29 +157,6 @@ func refused(ctx context.Context, t *testing.T, c *lab.Cluster, call badCall) {
 			t.Fatal(err)
 		}
 	}
-}
-
-// keyOfAnother is a join with the WireGuard key of node 2 (a cloned machine).
-func keyOfAnother(ctx context.Context, t *testing.T, c *lab.Cluster) badCall {
-	t.Helper()
-	key, err := c.Lab.Node(2).ReadFile("/etc/nethserver/wg0.pub")
-	if err != nil {
-		t.Fatal(err)
-	}
-	request, err := c.Lab.Node(3).Run(ctx, "agent", "join-request")
-	if err != nil {
-		t.Fatal(err)
-	}
-	fields := map[string]string{}
-	if err = json.Unmarshal([]byte(request), &fields); err != nil {
-		t.Fatal(err)
-	}
-	fields["public_key"] = strings.TrimSpace(key)
-	data, err := json.Marshal(fields)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return badCall{action: "add-node", data: string(data), code: 4, says: "public_key_matches_existing_node"}
 }
 
 // state is all that a refused call must not change: what Redis holds but the records of

@@ -72,28 +72,37 @@ func (r Record) Node(id int) (Node, []Warning) {
 
 	key, err := wgtypes.ParseKey(strings.TrimSpace(r.PublicKey))
 	if err != nil || key == (wgtypes.Key{}) {
-		warn("public_key %q: not a WireGuard key", r.PublicKey)
+		warn("public_key %s: not a WireGuard key", quote(r.PublicKey))
 	} else {
 		n.PublicKey = key
 	}
 
 	addr, err := netip.ParseAddr(strings.TrimSpace(r.Address))
 	if err != nil {
-		warn("ip_address %q: not an IP address", r.Address)
+		warn("ip_address %s: not an IP address", quote(r.Address))
 	} else {
 		n.Address = addr.Unmap()
 	}
 
+	bad := 0
 	for text := range strings.FieldsSeq(r.Destinations) {
 		dst, err := parseDestination(text)
-		if err != nil {
-			warn("destination %q: %v", text, err)
+		if err == nil {
+			n.Destinations = append(n.Destinations, dst)
 			continue
 		}
-		n.Destinations = append(n.Destinations, dst)
+		if bad++; bad <= mostBad {
+			warn("destination %s: %v", quote(text), err)
+		}
+	}
+	if bad > mostBad {
+		warn("%d more destinations are no addresses of machines", bad-mostBad)
 	}
 	return n, warnings
 }
+
+// mostBad is how many bad destinations of one record are named.
+const mostBad = 10
 
 // parseDestination accepts the address of one machine. The special addresses
 // are refused because a route for them would cut off this host, not reach

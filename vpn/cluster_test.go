@@ -3,7 +3,9 @@ package vpn_test
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 
@@ -38,5 +40,33 @@ func TestParseNode(t *testing.T) {
 		node 3: destination "x": not an IP address`)
 	if n.PublicKey != (wgtypes.Key{}) || n.Address.IsValid() || !slices.Equal(n.Destinations, []netip.Addr{addr("192.168.3.1"), addr("192.168.3.2")}) {
 		t.Errorf("%+v", n)
+	}
+}
+
+// What is said of a record can be read whatever it holds.
+func TestParseNodeOfRubbish(t *testing.T) {
+	t.Parallel()
+	for name, value := range map[string]string{
+		"a megabyte":           strings.Repeat("x", 1<<20),
+		"a megabyte of words":  strings.Repeat("x ", 1<<19),
+		"a megabyte of quotes": strings.Repeat(`"`, 1<<20),
+		"binary":               "\x00\xff\x1b[2J\n\tnode 4: all is well",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n, warnings := vpn.ParseNode(3, map[string]string{
+				"public_key": value, "ip_address": value, "destinations": value, "endpoint": value,
+			})
+			_, more := vpn.Resolve(t.Context(), failingNames{}, hub(n), hostOf(1))
+			all := warningTexts(append(warnings, more...))
+			if len(more) != 1 || len(n.Destinations) > 0 || len(all) > 3000 || !utf8.ValidString(all) || strings.ContainsAny(all, "\x00\x1b\t") {
+				t.Errorf("%d bytes:\n%.3000s", len(all), all)
+			}
+			for _, field := range []string{"public_key", "ip_address", "destination", "endpoint"} {
+				if !strings.Contains(all, "node 3: "+field+` "`) {
+					t.Errorf("nothing is said of %s:\n%s", field, all)
+				}
+			}
+		})
 	}
 }

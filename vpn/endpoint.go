@@ -31,7 +31,7 @@ func ParseEndpoint(text string) (Endpoint, error) {
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || number == 0 {
-		return Endpoint{}, fmt.Errorf("bad port %q", port)
+		return Endpoint{}, fmt.Errorf("bad port %s", quote(port))
 	}
 	e := Endpoint{Host: host, Port: uint16(number)}
 	if addr, err := netip.ParseAddr(host); err == nil {

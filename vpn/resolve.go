@@ -59,7 +59,7 @@ func Resolve(ctx context.Context, r Resolver, c Cluster, now State) (Resolved, [
 			resolved[w.node.ID], a.err = choose(w.Endpoint, a.addrs, inUse.Endpoint.Addr(), c.Network, now)
 		}
 		if a.err != nil {
-			warnings = append(warnings, warnf(w.node.ID, "endpoint %q: %v", w.node.Endpoint, a.err))
+			warnings = append(warnings, warnf(w.node.ID, "endpoint %s: %v", quote(w.node.Endpoint), a.err))
 		}
 	}
 	return resolved, sortWarnings(warnings)
@@ -85,7 +85,7 @@ func endpointsToResolve(c Cluster) ([]wantedEndpoint, []Warning) {
 		}
 		endpoint, err := ParseEndpoint(n.Endpoint)
 		if err != nil {
-			warnings = append(warnings, warnf(n.ID, "endpoint %q: %v", n.Endpoint, err))
+			warnings = append(warnings, warnf(n.ID, "endpoint %s: %v", quote(n.Endpoint), err))
 			continue
 		}
 		if c.isPeer(n.ID) {

@@ -50,7 +50,7 @@ func (j *judge) endpointTrouble(n Node) trouble {
 	}
 	endpoint, err := ParseEndpoint(n.Endpoint)
 	if err != nil {
-		return trouble{fmt.Sprintf("its endpoint %q is of no use: %v", n.Endpoint, err), correctEndpoint(n)}
+		return trouble{fmt.Sprintf("its endpoint %s is of no use: %v", quote(n.Endpoint), err), correctEndpoint(n)}
 	}
 	if n.ID == j.Cluster.Self || !j.expected(n) || j.Found[n.ID].Endpoint.IsValid() {
 		return trouble{}

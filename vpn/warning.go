@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 )
 
 // Warning names a record that could not be used as it stands, or an address
@@ -24,6 +25,19 @@ func (w Warning) String() string {
 
 func warnf(node int, format string, args ...any) Warning {
 	return Warning{Node: node, Text: fmt.Sprintf(format, args...)}
+}
+
+// quotedBytes is how much of a value a warning shows: anybody may have written
+// anything into a record, also a megabyte.
+const quotedBytes = 100
+
+// quote gives a value in quotes, without what a terminal would take for a
+// command, and cut if it is too long to be read.
+func quote(value string) string {
+	if len(value) <= quotedBytes {
+		return strconv.Quote(value)
+	}
+	return fmt.Sprintf("%q and %d more bytes", value[:quotedBytes], len(value)-quotedBytes)
 }
 
 // sortWarnings orders warnings by node and text and drops repetitions, so that

@@ -59,7 +59,10 @@ func probeOf(address string, patience time.Duration) steps {
 	return steps{probe: probe}
 }
 
-func TestProbe(t *testing.T) {
+// Hazard 17: what answers at the endpoint may be anything, and slow: a 401 of somebody
+// else, an answer that stops in the middle of its headers or its body. All of it means
+// that the node is not reachable there, within the time allowed.
+func TestHazard17ProbeOfTheEndpoint(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name    string

@@ -28,7 +28,7 @@ type Expect struct {
 func (c *Cluster) Expect() Expect {
 	return Expect{
 		Network: c.Network, Leader: c.Leader, Members: c.Members, On: c.On(), Keys: c.keys(),
-		Endpoint: c.Lab.Node(c.Leader).Endpoint(),
+		Endpoint: c.Endpoint(c.Leader),
 	}
 }
 

@@ -17,13 +17,23 @@ type Cluster struct {
 	Network netip.Prefix // of the VPN
 	Leader  int          // the node that leads, as far as the administrator knows
 	Members []int        // the nodes that joined, in order, on or off
+	// Outside is the address at which a node is reached outside the VPN: Address4, or
+	// Address6 for a cluster whose endpoints are IPv6 addresses.
+	Outside func(node int) netip.Addr
 }
 
 // DefaultNetwork is the VPN's network unless one is chosen.
 func DefaultNetwork() netip.Prefix { return netip.MustParsePrefix("10.5.4.0/24") }
 
 // NewCluster is a cluster that does not exist yet: next is Up, or its parts.
-func NewCluster(l *Lab) *Cluster { return &Cluster{Lab: l, Network: DefaultNetwork()} }
+func NewCluster(l *Lab) *Cluster {
+	return &Cluster{Lab: l, Network: DefaultNetwork(), Outside: Address4}
+}
+
+// Endpoint is where the WireGuard of a node is reached, as HOST:PORT or [IPv6]:PORT.
+func (c *Cluster) Endpoint(node int) string {
+	return netip.AddrPortFrom(c.Outside(node), WireGuardPort).String()
+}
 
 // VPNAddress is the address of a node in the VPN: the network's address + its id.
 func (c *Cluster) VPNAddress(node int) netip.Addr {
@@ -97,9 +107,8 @@ func (c *Cluster) Up(ctx context.Context) error {
 
 // Create makes node 1 a cluster of its own.
 func (c *Cluster) Create(ctx context.Context) error {
-	first := c.Lab.Node(1)
-	input := map[string]any{"network": c.Network.String(), "endpoint": first.Endpoint()}
-	if _, err := first.call(ctx, "create-cluster", input); err != nil {
+	input := map[string]any{"network": c.Network.String(), "endpoint": c.Endpoint(1)}
+	if _, err := c.Lab.Node(1).call(ctx, "create-cluster", input); err != nil {
 		return err
 	}
 	c.Leader, c.Members = 1, []int{1}
@@ -154,17 +163,15 @@ func (c *Cluster) SetEndpoint(ctx context.Context, node int, endpoint string) er
 	return err
 }
 
-// PromoteInput is the input of promote-node for a node of the lab.
-func PromoteInput(node int) map[string]any {
-	return map[string]any{
-		"node_id": node, "endpoint_address": Address4(node).String(), "endpoint_port": WireGuardPort,
-	}
+// PromoteInput is the input of promote-node for a node at its address, or at a name.
+func PromoteInput(node int, host string) map[string]any {
+	return map[string]any{"node_id": node, "endpoint_address": host, "endpoint_port": WireGuardPort}
 }
 
 // Promote makes a worker the leader, by the leader that there is. It returns with the
 // command: nodes may still be on their way (see Settled).
 func (c *Cluster) Promote(ctx context.Context, node int) error {
-	if _, err := c.Lab.Node(c.Leader).call(ctx, "promote-node", PromoteInput(node)); err != nil {
+	if _, err := c.Lab.Node(c.Leader).call(ctx, "promote-node", PromoteInput(node, c.Outside(node).String())); err != nil {
 		return err
 	}
 	c.Leader = node
@@ -175,7 +182,7 @@ func (c *Cluster) Promote(ctx context.Context, node int) error {
 // it ran everywhere, say so with MoveTo.
 func (c *Cluster) SwitchLeader(ctx context.Context, on, leader int) error {
 	_, err := c.Lab.Node(on).Run(ctx, "switch-leader",
-		"--node", strconv.Itoa(leader), "--endpoint", c.Lab.Node(leader).Endpoint())
+		"--node", strconv.Itoa(leader), "--endpoint", c.Endpoint(leader))
 	return err
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // DNS is a name server at the switch, whose answers a test changes. It knows A and
-// AAAA records with a lifetime of zero, over UDP.
+// AAAA records with a lifetime of zero, over UDP, and is asked by IPv4 or IPv6.
 type DNS struct {
 	conn net.PacketConn
 	done chan struct{}
@@ -25,18 +25,18 @@ type DNS struct {
 
 // StartDNS starts the name server and makes all nodes use it.
 func (l *Lab) StartDNS(ctx context.Context) (*DNS, error) {
-	address := netip.AddrPortFrom(Address4(routerID), 53)
 	conn, err := inNetwork(l.router.pid, func() (net.PacketConn, error) {
 		var c net.ListenConfig
-		return c.ListenPacket(ctx, "udp", address.String())
+		return c.ListenPacket(ctx, "udp", ":53")
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start the name server: %w", err)
 	}
 	d := &DNS{conn: conn, done: make(chan struct{}), names: map[string][]netip.Addr{}, asked: map[string]int{}}
 	go d.serve()
+	servers := fmt.Sprintf("nameserver %s\nnameserver %s\n", Address4(routerID), Address6(routerID))
 	for _, n := range l.Nodes {
-		if err := n.WriteFile("/etc/resolv.conf", "nameserver "+address.Addr().String()+"\n", 0o644); err != nil {
+		if err := n.WriteFile("/etc/resolv.conf", servers, 0o644); err != nil {
 			return nil, errors.Join(err, d.Stop())
 		}
 	}

@@ -49,11 +49,6 @@ func (n *Node) Service(name string) *Service { return n.services[name] }
 // Holder is the process whose namespaces are the node's, for nsenter.
 func (n *Node) Holder() int { return n.holder.pid }
 
-// Endpoint is where the node's WireGuard can be reached, as HOST:PORT.
-func (n *Node) Endpoint() string {
-	return Address4(n.ID).String() + ":" + strconv.Itoa(WireGuardPort)
-}
-
 func (n *Node) build(ctx context.Context) error {
 	if err := errors.Join(mkdir(n.dir, 0o755), mkdir(filepath.Join(n.dir, "journal"), 0o700)); err != nil {
 		return err

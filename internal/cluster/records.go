@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,12 +20,11 @@ const recordBatch = 1000
 
 // Nodes reads the VPN records of all nodes, ordered by node id.
 func (s *Store) Nodes(ctx context.Context) ([]vpn.Node, []vpn.Warning, error) {
-	ids, err := s.nodeIDs(ctx)
+	ids, warnings, err := s.nodeIDs(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	nodes := make([]vpn.Node, 0, len(ids))
-	var warnings []vpn.Warning
 	for batch := range slices.Chunk(ids, recordBatch) {
 		records, err := s.records(ctx, batch)
 		if err != nil {
@@ -97,19 +97,32 @@ func (s *Store) unreadable(ctx context.Context, key string, why error) string {
 // busy with one for a fraction of a millisecond.
 const scanCount = 4000
 
-// nodeIDs lists the nodes that have a VPN record, sorted.
-func (s *Store) nodeIDs(ctx context.Context) ([]int, error) {
+// nodeIDs lists the nodes that have a VPN record, sorted, and warns of keys that
+// look like those of a node's record and are none's.
+func (s *Store) nodeIDs(ctx context.Context) ([]int, []vpn.Warning, error) {
 	var found []int
+	var odd []string
 	keys := s.redis.Scan(ctx, 0, "node/*/vpn", scanCount).Iterator()
 	for keys.Next(ctx) {
 		middle := strings.TrimSuffix(strings.TrimPrefix(keys.Val(), "node/"), "/vpn")
 		if id, err := strconv.Atoi(middle); err == nil && id > 0 && strconv.Itoa(id) == middle {
 			found = append(found, id)
+		} else if !strings.Contains(middle, "/") {
+			odd = append(odd, keys.Val())
 		}
 	}
 	if err := keys.Err(); err != nil {
-		return nil, fmt.Errorf("list nodes: %w", err)
+		return nil, nil, fmt.Errorf("list nodes: %w", err)
 	}
-	slices.Sort(found)
-	return slices.Compact(found), nil // SCAN may say a key twice
+	var warnings []vpn.Warning
+	for _, key := range distinct(odd) {
+		warnings = append(warnings, vpn.Warning{Text: fmt.Sprintf("%.100q is no node's record: nodes are numbered from 1", key)})
+	}
+	return distinct(found), warnings, nil
+}
+
+// distinct sorts, and drops what is there twice: SCAN may say a key twice.
+func distinct[T cmp.Ordered](all []T) []T {
+	slices.Sort(all)
+	return slices.Compact(all)
 }

@@ -115,9 +115,14 @@ func TestNodesAmongRubbish(t *testing.T) {
 	if nodes[3].Address.IsValid() || len(nodes[3].Destinations) != 1 || nodes[2].PublicKey != (wgtypes.Key{}) {
 		t.Errorf("bad fields: %+v, %+v", nodes[3], nodes[2])
 	}
-	wantWarnings(t, warnings, map[int]int{3: 1, 4: 1, 5: 2})
-	if warnings[0].Text != "node/3/vpn is of type string, not a hash" {
-		t.Errorf("wrong type: %s", warnings[0])
+	wantWarnings(t, warnings, map[int]int{0: 5, 3: 1, 4: 1, 5: 2})
+	for i, want := range map[int]string{
+		0: `"node/-1/vpn" is no node's record: nodes are numbered from 1`,
+		5: "node/3/vpn is of type string, not a hash",
+	} {
+		if warnings[i].Text != want {
+			t.Errorf("got %s, want %s", warnings[i], want)
+		}
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
-	"golang.zx2c4.com/wireguard/conn"
 	"golang.zx2c4.com/wireguard/device"
 	"golang.zx2c4.com/wireguard/ipc"
 	"golang.zx2c4.com/wireguard/tun"
@@ -38,11 +37,15 @@ func Run(ctx context.Context, o Options) error {
 
 // serve runs the engine to its end.
 func serve(ctx context.Context, o Options) error {
+	udp, err := newBind()
+	if err != nil {
+		return err
+	}
 	tunnel, err := tun.CreateTUN(o.Name, device.DefaultMTU)
 	if err != nil {
 		return fmt.Errorf("create interface %s: %w", o.Name, err)
 	}
-	engine := device.NewDevice(tunnel, conn.NewDefaultBind(), logger(o.Log))
+	engine := device.NewDevice(tunnel, udp, logger(o.Log))
 	defer engine.Close() // also closes the TUN, which deletes the interface
 
 	socket, err := listen(ctx, o.Name)

@@ -81,7 +81,7 @@ func (d *demo) settle(ctx context.Context) error {
 }
 
 func (d *demo) giveEndpoint(ctx context.Context) error {
-	endpoint := d.cluster.Lab.Node(candidate).Endpoint()
+	endpoint := d.cluster.Endpoint(candidate)
 	what := fmt.Sprintf("node 1: redis-cli HSET node/%d/vpn endpoint %s", candidate, endpoint)
 	return d.out.step(what, func() error { return d.cluster.SetEndpoint(ctx, candidate, endpoint) })
 }
