@@ -87,9 +87,10 @@ func TestAddNode(t *testing.T) {
 	}
 }
 
-// Hazard 18: Redis, which has saved nothing by itself so far, dies without warning as soon as add-node
-// has answered. What the answer gave away is on its disk: the number is not given to
-// a second machine, and the first one is known, with its record and its user.
+// Hazard 18: Redis, which has saved nothing by itself so far, dies without warning as
+// soon as add-node has answered. What the answer gave away is on its disk: the number
+// is not given to a second machine, and the first one is known, with its record and
+// its user.
 func TestHazard18NothingSavedYet(t *testing.T) {
 	t.Parallel()
 	m := newLeader(t)
