@@ -119,7 +119,7 @@ func (k *kept) status(ctx context.Context, out *printer, _ *http.Request) error 
 // now is the cluster as its nodes see it: who leads is what most of them say, for
 // commands typed into nodes may have changed that.
 func (k *kept) now(ctx context.Context) *lab.Cluster {
-	now := &lab.Cluster{Lab: k.c.Lab, Network: k.c.Network, Leader: k.c.Leader, Members: k.c.Members}
+	now := *k.c
 	votes := map[int]int{}
 	for _, v := range now.Views(ctx) {
 		id, err := strconv.Atoi(v.Leader)
@@ -127,7 +127,7 @@ func (k *kept) now(ctx context.Context) *lab.Cluster {
 			now.Leader = id
 		}
 	}
-	return now
+	return &now
 }
 
 // power does something to one node's power or cable.
