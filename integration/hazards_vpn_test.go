@@ -286,7 +286,7 @@ func TestHazard16BurstOfEvents(t *testing.T) {
 	n := c.Lab.Node(2)
 	calm(ctx, t, []*lab.Node{n})
 	burst(ctx, t, c, n, 25, 5)
-	burst(ctx, t, c, n, 300, 60)
+	burst(ctx, t, c, n, 300, 5)
 	settle(ctx, t, c)
 }
 
@@ -313,7 +313,7 @@ func burst(ctx context.Context, t *testing.T, c *lab.Cluster, n *lab.Node, event
 	awaitSaid(ctx, t, n, ended, answered+events)
 	more := runs(ctx, t, n) - before
 	t.Logf("%d events cost %d runs", events, more)
-	if more < 2 || more > most {
+	if more < 1 || more > most {
 		t.Errorf("%d events cost %d runs, more than %d", events, more, most)
 	}
 }

@@ -22,6 +22,9 @@ func (w *Worker) takeEvents(ctx, receiving context.Context) {
 			}
 			return
 		}
+		if event.Received.IsZero() {
+			event.Received = time.Now()
+		}
 		handler, err := w.cfg.Events.Lookup(event.Name)
 		if err != nil {
 			w.cfg.Log.Errorf("Event %s: %v", event.Channel(), err)

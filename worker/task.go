@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Task is one order, as taken from a queue.
@@ -126,6 +127,8 @@ type Event struct {
 	Source  string
 	Name    string
 	Payload []byte
+	// Received is when the agent got it; its handler may have had to wait since.
+	Received time.Time
 }
 
 // Channel is where the event came from, in the form <source>/event/<name>.

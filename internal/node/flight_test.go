@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // gate is a job that waits to be let through, each run for itself.
@@ -66,6 +67,45 @@ func TestFlightSharesRuns(t *testing.T) {
 		synctest.Wait()
 		if runs := g.runs.Load(); runs != 2 {
 			t.Errorf("%d runs", runs)
+		}
+	})
+}
+
+// TestFlightSince: who asks for something that was there when a run began needs no run
+// of his own, whether that is under way or over.
+func TestFlightSince(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		f := NewFlight(g.job)
+		before := time.Now()
+		time.Sleep(time.Second)
+		first := call(t.Context(), f)
+		<-g.begun
+		since := func(moment time.Time) <-chan error {
+			outcome := make(chan error, 1)
+			go func() { outcome <- f.DoSince(t.Context(), moment) }()
+			synctest.Wait()
+			return outcome
+		}
+		why := errors.New("why")
+		same := since(before)
+		time.Sleep(time.Second)
+		later := since(time.Now())
+		g.outcome <- why
+		for _, outcome := range []<-chan error{first, same} {
+			if err := <-outcome; !errors.Is(err, why) {
+				t.Errorf("the first run: %v", err)
+			}
+		}
+		if run := <-g.begun; run != 2 {
+			t.Errorf("run %d", run)
+		}
+		g.outcome <- nil
+		for _, outcome := range []<-chan error{later, since(before)} {
+			if err := <-outcome; err != nil {
+				t.Errorf("the second run: %v", err)
+			}
 		}
 	})
 }

@@ -115,6 +115,7 @@ func (e *Events) pass(ctx context.Context, message *redis.Message) {
 	if !ok {
 		return
 	}
+	event.Received = time.Now()
 	select {
 	case e.received <- event:
 	case <-ctx.Done():
