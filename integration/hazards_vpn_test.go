@@ -275,9 +275,9 @@ func TestHazard14DuplicateKeys(t *testing.T) {
 	settle(ctx, t, c)
 }
 
-// Hazard 16: while a run is under way, or held up, many events arrive. Those that an
-// agent handles at the same time wait for it and share one more run; hundreds cost a
-// handful. All of them are answered, and the node is as it should be.
+// Hazard 16: while a run is under way, or held up, many events arrive, more than are
+// handled at the same time. One more run serves them all; all of them are answered,
+// and the node is as it should be.
 func TestHazard16BurstOfEvents(t *testing.T) {
 	t.Parallel()
 	ctx := deadline(t, 3*time.Minute)

@@ -6,7 +6,7 @@
 //
 // A [Keeper] in the node agent runs [Machine.Settle]: at start, once the local
 // Redis is in sync or known to be cut off; after each subscription to events; when
-// Redis has come back or changed its role or master; when the host's addresses,
+// Redis has come back, or changed its role or master, or names another leader; when the host's addresses,
 // links or routes have changed; when a name has to be looked up again; every 30
 // seconds. Each run acts on differences only. One that finds none changes nothing,
 // logs nothing, writes no file. Runs for the host's network that find something to
