@@ -128,10 +128,10 @@ func TestRedisFullOfRubbish(t *testing.T) {
 		eventually(ctx, t, settleTime, "what came after the rubbish is reached", func(ctx context.Context) error {
 			return pings(ctx, n, destination)
 		})
-		said := askStatus(ctx, t, n)
-		if err = errors.Join(said.says(1), names(said.Stdout, all)); err != nil {
-			t.Errorf("vpn-status of node %d: %v", id, err)
-		}
+		eventually(ctx, t, settleTime, fmt.Sprintf("vpn-status of node %d names all rubbish", id), func(ctx context.Context) error {
+			said := askStatus(ctx, t, n)
+			return errors.Join(said.says(1), names(said.Stdout, all))
+		})
 		if size := len(logsOf(t, n)); size > 1<<18 {
 			t.Errorf("the log of node %d has %d bytes", id, size)
 		}
