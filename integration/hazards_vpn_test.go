@@ -295,7 +295,8 @@ func TestHazard16BurstOfEvents(t *testing.T) {
 func burst(ctx context.Context, t *testing.T, c *lab.Cluster, n *lab.Node, events, most int) {
 	t.Helper()
 	const begun, ended = "vpn-changed/10apply_routes is starting", "Handler of cluster/event/vpn-changed exited"
-	started, answered, before := said(t, n, begun), said(t, n, ended), runs(ctx, t, n)
+	const rejected = "Event cluster/event/vpn-changed rejected"
+	started, answered, before := said(t, n, begun), said(t, n, ended)+said(t, n, rejected), runs(ctx, t, n)
 	release := hold(ctx, t, n)
 	db, err := c.Lab.Node(1).DB()
 	if err != nil {
@@ -310,7 +311,14 @@ func burst(ctx context.Context, t *testing.T, c *lab.Cluster, n *lab.Node, event
 	}
 	awaitSaid(ctx, t, n, begun, started+min(events, 25))
 	release()
-	awaitSaid(ctx, t, n, ended, answered+events)
+	eventually(ctx, t, settleTime, fmt.Sprintf("%d events are answered", events), func(context.Context) error {
+		// Those that a slow machine lets wait for more than half a second are rejected: a run that
+		// began after they came serves them as well.
+		if got := said(t, n, ended) + said(t, n, rejected) - answered; got < events {
+			return fmt.Errorf("%d are", got)
+		}
+		return nil
+	})
 	more := runs(ctx, t, n) - before
 	t.Logf("%d events cost %d runs", events, more)
 	if more < 1 || more > most {
