@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 
 	"cluster-agent/vpn"
 )
@@ -90,10 +91,13 @@ func (r *realm) changeDestination(id int, destination string, there bool) {
 // names is the name service as one host sees it: it remembers the last answers.
 type names struct {
 	realm  *realm
+	mu     *sync.Mutex // names are looked up at the same time
 	served map[string][]netip.Addr
 }
 
 func (n names) LookupNetIP(_ context.Context, _, name string) ([]netip.Addr, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	found := n.realm.names[name]
 	n.served[name] = found
 	if len(found) == 0 {

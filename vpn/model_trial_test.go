@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
@@ -79,7 +80,7 @@ func (m *memory) remember(_ context.Context, wanted vpn.Keys) error {
 // newTrial returns node self of a new realm on a host without a VPN.
 func newTrial(ctx context.Context, host modelHost, conf string, self int) *trial {
 	tr := &trial{ctx: ctx, realm: newRealm(), host: host, self: self, keyNumber: self, learned: vpn.NewKeys()}
-	tr.names = names{tr.realm, make(map[string][]netip.Addr)}
+	tr.names = names{tr.realm, new(sync.Mutex), make(map[string][]netip.Addr)}
 	tr.dev = &breaker{Device: host}
 	tr.r = vpn.Reconciler{
 		Device: tr.dev, Resolver: tr.names, ConfPath: conf,
