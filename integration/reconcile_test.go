@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cluster-agent/integration/lab"
+	"cluster-agent/internal/cluster"
 )
 
 // keptFiles are what a node agent writes, and must not write without need.
@@ -380,9 +381,7 @@ func restoreUser(ctx context.Context, t *testing.T, c *lab.Cluster) {
 	t.Helper()
 	hub, n := c.Lab.Node(1), c.Lab.Node(3)
 	hash := mustRun(ctx, t, n, "sh", "-c", `agent join-request | sed 's/.*"node_pwh":"\([0-9a-f]*\)".*/\1/'`)
-	rules := strings.Fields("on #" + hash + " ~node/3/* ~task/node/3/* %R~cluster/* %R~node/* %R~module/* %R~private/agents/* %R~private/nodes/* " +
-		"resetchannels &progress/node/3/* &node/3/event/* nocommands +@read +@write +@transaction +@connection +publish -@admin +psync +replconf")
-	if _, err := hub.RedisCLI(ctx, append([]string{"ACL", "SETUSER", "node/3"}, rules...)...); err != nil {
+	if _, err := hub.RedisCLI(ctx, append([]string{"ACL", "SETUSER", "node/3"}, cluster.UserRules(3, strings.TrimSpace(hash))...)...); err != nil {
 		t.Fatal(err)
 	}
 }

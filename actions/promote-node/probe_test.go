@@ -46,12 +46,13 @@ func serve(t *testing.T, handler http.HandlerFunc) *httptest.Server {
 
 // probeOf is a probe that finds every host at one address, and waits no longer
 // than the test likes.
-func probeOf(address string, patience time.Duration) steps {
+func probeOf(t *testing.T, address string, patience time.Duration) steps {
+	t.Helper()
 	probe := newProbe()
 	probe.Timeout = patience
 	transport, ok := probe.Transport.(*http.Transport)
 	if !ok {
-		panic("the probe has another transport")
+		t.Fatalf("the probe has another transport: %T", probe.Transport)
 	}
 	transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, address)
@@ -127,7 +128,7 @@ func TestHazard17ProbeOfTheEndpoint(t *testing.T) {
 				patience = 200 * time.Millisecond
 			}
 			started := time.Now()
-			err := probeOf(server.Listener.Addr().String(), patience).ask(t.Context(), "node3.example.com")
+			err := probeOf(t, server.Listener.Addr().String(), patience).ask(t.Context(), "node3.example.com")
 			if (err == nil) != (c.want == "") || (err != nil && !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
@@ -150,7 +151,7 @@ func TestProbeAsksWhatTheContractSays(t *testing.T) {
 			answer(w)
 		})
 		server.StartTLS()
-		if err := probeOf(server.Listener.Addr().String(), 10*time.Second).ask(t.Context(), address); err != nil {
+		if err := probeOf(t, server.Listener.Addr().String(), 10*time.Second).ask(t.Context(), address); err != nil {
 			t.Fatal(err)
 		}
 		r := <-asked
@@ -164,13 +165,13 @@ func TestProbeOfWhatIsNoTLSServer(t *testing.T) {
 	t.Parallel()
 	plain := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w) })
 	plain.Start()
-	if err := probeOf(plain.Listener.Addr().String(), 10*time.Second).ask(t.Context(), "node3"); err == nil {
+	if err := probeOf(t, plain.Listener.Addr().String(), 10*time.Second).ask(t.Context(), "node3"); err == nil {
 		t.Error("plain HTTP is reachable")
 	}
 	gone := serve(t, hang)
 	gone.Start()
 	gone.Close()
-	if err := probeOf(gone.Listener.Addr().String(), 10*time.Second).ask(t.Context(), "node3"); err == nil || !strings.Contains(err.Error(), "refused") {
+	if err := probeOf(t, gone.Listener.Addr().String(), 10*time.Second).ask(t.Context(), "node3"); err == nil || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("nobody listens: %v", err)
 	}
 	// One that takes connections and says nothing, as a firewall or a dead process may.
@@ -179,7 +180,7 @@ func TestProbeOfWhatIsNoTLSServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	if err := probeOf(silent.Addr().String(), 200*time.Millisecond).ask(t.Context(), "node3"); err == nil {
+	if err := probeOf(t, silent.Addr().String(), 200*time.Millisecond).ask(t.Context(), "node3"); err == nil {
 		t.Error("a server that is silent is reachable")
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
+
+	"cluster-agent/internal/wait"
 )
 
 // loop keeps the service running until its life ends.
@@ -24,7 +26,7 @@ func (s *Service) loop(life context.Context, done chan<- struct{}) {
 		if time.Since(began) > settled {
 			delay = firstDelay
 		}
-		if !pause(life, delay) {
+		if !wait.For(life, delay) {
 			return
 		}
 		delay = min(2*delay, maxDelay)

@@ -29,18 +29,6 @@ func Until(ctx context.Context, interval time.Duration, cond func(ctx context.Co
 	}
 }
 
-// pause waits; false when ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // forEach runs f for every item at the same time and joins the errors.
 func forEach[T any](items []T, f func(T) error) error {
 	errs := make(chan error, len(items))

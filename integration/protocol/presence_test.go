@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"cluster-agent/internal/wait"
 	"cluster-agent/worker/redisq/redistest"
 )
 
@@ -48,9 +49,9 @@ func TestPresence(t *testing.T) { //nolint:tparallel // its parts come one after
 func stay(t *testing.T, nodes []*node, period time.Duration) {
 	t.Helper()
 	const moment = 50 * time.Millisecond
-	for began := time.Now(); time.Since(began) < period; rest(t.Context(), moment) {
+	for began := time.Now(); time.Since(began) < period; wait.For(t.Context(), moment) {
 		for i, n := range nodes {
-			if !n.alive() && rest(t.Context(), moment) && !n.alive() {
+			if !n.alive() && wait.For(t.Context(), moment) && !n.alive() {
 				t.Fatalf("after %v agent %d is not seen any more", time.Since(began), i)
 			}
 		}

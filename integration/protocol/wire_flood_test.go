@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"cluster-agent/internal/wait"
 )
 
 // kind is a sort of task that a flood has, with the exit codes it may come to:
@@ -66,7 +68,7 @@ func (f *flood) pause(paused bool) {
 
 // run pushes until ctx ends; what it has begun to push then, it pushes.
 func (f *flood) run(ctx context.Context) {
-	for f.failed == nil && rest(ctx, 5*time.Millisecond) {
+	for f.failed == nil && wait.For(ctx, 5*time.Millisecond) {
 		f.failed = f.push(context.WithoutCancel(ctx))
 	}
 }
@@ -169,7 +171,7 @@ func (f *flood) wantAll(t *testing.T, counted *finals) {
 	// News are on their way for a moment after the tasks are done.
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	for len(counted.missing(f.pushed)) > 0 && rest(ctx, 5*time.Millisecond) {
+	for len(counted.missing(f.pushed)) > 0 && wait.For(ctx, 5*time.Millisecond) {
 	}
 	counted.mu.Lock()
 	defer counted.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"cluster-agent/internal/wait"
 	"cluster-agent/worker/redisq/redistest"
 )
 
@@ -102,7 +103,7 @@ func (l *lane) round() {
 		agent.ready()
 	}
 	moment := time.Duration(l.rand.IntN(150)) * time.Millisecond
-	rest(l.t.Context(), moment)
+	wait.For(l.t.Context(), moment)
 	l.end(agent, how, moment/8)
 	agent.wantEnd(how)
 	l.flood.pause(false)
@@ -117,7 +118,7 @@ func (l *lane) end(agent life, how ending, moment time.Duration) {
 	}
 	switch how {
 	case both:
-		rest(l.t.Context(), moment)
+		wait.For(l.t.Context(), moment)
 		agent.stop()
 	case stopped:
 		agent.stop()

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"cluster-agent/internal/wait"
 )
 
 // relayed lets the node's Redis be reached by another address, the one returned.
@@ -30,7 +32,7 @@ func (n *node) listen(address string) net.Listener {
 		if err == nil {
 			return listener
 		}
-		if errors.Is(err, syscall.EADDRINUSE) && rest(ctx, 50*time.Millisecond) {
+		if errors.Is(err, syscall.EADDRINUSE) && wait.For(ctx, 50*time.Millisecond) {
 			continue
 		}
 		// Also with CI=true: a redis-server of the machine's own is no fault of its.

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"cluster-agent/internal/wait"
 )
 
 // until asks again and again, until the answer is yes.
@@ -16,21 +18,9 @@ func until(t *testing.T, what string, ask func() bool) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for !ask() {
-		if !rest(ctx, 5*time.Millisecond) {
+		if !wait.For(ctx, 5*time.Millisecond) {
 			t.Fatalf("waited in vain until %s", what)
 		}
-	}
-}
-
-// rest lets time pass; false if ctx ended meanwhile.
-func rest(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

@@ -13,17 +13,21 @@ import (
 
 // gate is a job that waits to be let through, each run for itself.
 type gate struct {
+	t       *testing.T
 	begun   chan int   // the number of a run that has begun
 	outcome chan error // what it is to return
 	runs    atomic.Int64
 	busy    atomic.Int64
 }
 
-func newGate() *gate { return &gate{begun: make(chan int), outcome: make(chan error)} }
+func newGate(t *testing.T) *gate {
+	t.Helper()
+	return &gate{t: t, begun: make(chan int), outcome: make(chan error)}
+}
 
 func (g *gate) job(context.Context) error {
 	if g.busy.Add(1) > 1 {
-		panic("two runs at once")
+		g.t.Error("two runs at once")
 	}
 	defer g.busy.Add(-1)
 	g.begun <- int(g.runs.Add(1))
@@ -41,7 +45,7 @@ func call(ctx context.Context, f *Flight) <-chan error {
 func TestFlightSharesRuns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate()
+		g := newGate(t)
 		f := NewFlight(g.job)
 		first := call(t.Context(), f)
 		<-g.begun
@@ -76,7 +80,7 @@ func TestFlightSharesRuns(t *testing.T) {
 func TestFlightSince(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate()
+		g := newGate(t)
 		f := NewFlight(g.job)
 		before := time.Now()
 		time.Sleep(time.Second)
@@ -115,7 +119,7 @@ func TestFlightSince(t *testing.T) {
 func TestFlightCancelledCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate()
+		g := newGate(t)
 		f := NewFlight(func(ctx context.Context) error {
 			if err := g.job(ctx); err != nil {
 				return err

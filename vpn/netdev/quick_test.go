@@ -99,18 +99,33 @@ func shown(t *testing.T, d vpn.Device) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestWithQuick: the file this package writes is one that wg-quick lives with,
-// and the other way round.
-func TestWithQuick(t *testing.T) {
-	t.Parallel()
+// quickDevice is wg0 in a network of its own, where wg-quick can make it; nil: the test
+// runs there, in another process.
+func quickDevice(t *testing.T) *netdev.Device {
+	t.Helper()
 	if !vpntest.InNamespace(t, mustRun(), "wg", "wg-quick", "bash") {
-		return
+		return nil
 	}
 	d, err := netdev.Open("wg0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.Close()
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// TestWithQuick: the file this package writes is one that wg-quick lives with,
+// and the other way round.
+func TestWithQuick(t *testing.T) {
+	t.Parallel()
+	d := quickDevice(t)
+	if d == nil {
+		return
+	}
 	c := quickCluster()
 	r := newReconciler(t, d, &c)
 
@@ -165,14 +180,10 @@ func TestWithQuick(t *testing.T) {
 // TestAdministrator: what an administrator puts beside the cluster's survives.
 func TestAdministrator(t *testing.T) {
 	t.Parallel()
-	if !vpntest.InNamespace(t, mustRun(), "wg", "wg-quick", "bash") {
+	d := quickDevice(t)
+	if d == nil {
 		return
 	}
-	d, err := netdev.Open("wg0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
 	c := quickCluster()
 	r := newReconciler(t, d, &c)
 	apply(t, r)
@@ -212,14 +223,10 @@ func TestAdministrator(t *testing.T) {
 // route for what is behind a node.
 func TestHostRoute(t *testing.T) {
 	t.Parallel()
-	if !vpntest.InNamespace(t, mustRun(), "wg", "wg-quick", "bash") {
+	d := quickDevice(t)
+	if d == nil {
 		return
 	}
-	d, err := netdev.Open("wg0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
 	vpntest.Command(t, "ip", "route", "add", "192.168.2.10/32", "dev", "eth0")
 	vpntest.Command(t, "ip", "route", "add", "2001:db8:2::10/128", "dev", "eth0")
 	c := quickCluster()
@@ -235,14 +242,10 @@ func TestHostRoute(t *testing.T) {
 // TestNoNetwork is hazard 3 on a real host.
 func TestNoNetwork(t *testing.T) {
 	t.Parallel()
-	if !vpntest.InNamespace(t, mustRun(), "wg", "wg-quick", "bash") {
+	d := quickDevice(t)
+	if d == nil {
 		return
 	}
-	d, err := netdev.Open("wg0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
 	vpntest.Command(t, "ip", "address", "flush", "dev", "eth0")
 	c := quickCluster()
 	r := newReconciler(t, d, &c)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"cluster-agent/internal/wait"
 	"cluster-agent/vpn"
 )
 
@@ -43,17 +44,8 @@ func (d *Device) Watch(ctx context.Context, changed func(), failed func(error)) 
 	for ctx.Err() == nil {
 		if err := d.listen(ctx, look); err != nil && ctx.Err() == nil {
 			failed(err)
-			pause(ctx, subPause)
+			wait.For(ctx, subPause)
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }
 
