@@ -30,6 +30,9 @@ type Action struct {
 	Input  Schema // what the input must satisfy; none if its Name is empty
 	Output Schema // what the output must satisfy
 	Steps  []Step
+	// Repeatable declares that the action may be run again after it was
+	// interrupted, at whichever step, without harm.
+	Repeatable bool
 }
 
 // override puts the parts of other over those of a: steps of the same name and

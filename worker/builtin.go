@@ -45,7 +45,8 @@ func (w *Worker) listActions(ctx context.Context, task Task) Result {
 	return Result{Output: output, Final: Progress{Status: Completed, Percent: 100}, Builtin: true}
 }
 
-// cancelTask cancels a task that runs here. Doing it again does no harm.
+// cancelTask cancels a task that runs here, or takes one that waits out of the
+// queue. Doing it again does no harm.
 func (w *Worker) cancelTask(ctx context.Context, task Task) Result {
 	id, err := taskToCancel(task.Input())
 	if err != nil {
@@ -53,10 +54,27 @@ func (w *Worker) cancelTask(ctx context.Context, task Task) Result {
 	}
 	w.report(ctx, task, Progress{Status: Running})
 	if !w.running.cancel(id) {
-		return w.builtinFailed(task, "task-lookup", exitNoSuchTask, ValidationFailed, errors.New("task ID not found"))
+		switch found, err := w.withdraw(ctx, id); {
+		case err != nil:
+			return w.builtinFailed(task, "task-lookup", ExitFailure, Aborted, err)
+		case !found:
+			return w.builtinFailed(task, "task-lookup", exitNoSuchTask, ValidationFailed, errors.New("task ID not found"))
+		}
 	}
 	w.logBuiltin(task, Completed, 0, "task-cancel")
 	return Result{Final: Progress{Status: Completed, Percent: 100}, Builtin: true}
+}
+
+// withdraw settles a task that waits in the queue as cancelled.
+func (w *Worker) withdraw(ctx context.Context, id string) (found bool, err error) {
+	waiting, found, err := w.cfg.Queue.Withdraw(ctx, id)
+	if err != nil || !found {
+		return found, err
+	}
+	w.answer(ctx, waiting, func() Result {
+		return w.unrun(waiting, ExitCancelled, "was cancelled while it waited for its turn")
+	})
+	return true, nil
 }
 
 func taskToCancel(input []byte) (string, error) {

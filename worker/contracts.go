@@ -2,15 +2,23 @@ package worker
 
 import "context"
 
-// Queue hands out tasks. A task handed out survives a crash of the worker: it
-// stays known as in progress until the [Board] has taken its result.
+// Queue hands out tasks. A task that was handed out stands in the list in
+// progress, which survives the worker, until the [Board] has taken its result.
 type Queue interface {
-	// Next waits for a task. It returns a [*DecodeError] for a payload that is
-	// no task (and forgets it), or ctx's error; any other trouble it waits out.
+	// Next waits for a task: one that stands in progress and that nobody works
+	// on, or else the next of the queue. It returns a [*DecodeError] for a payload
+	// that is no task (and forgets it), or ctx's error; any other trouble it waits out.
 	//
 	// room, at least 1, is how many tasks could be started now: a queue that is
 	// far away may fetch as many at once, and hands them out one by one.
 	Next(ctx context.Context, room int) (Task, error)
+	// Ahead takes a task that wanted says yes to, and that was pushed since Ahead
+	// was asked the last time, from wherever it stands in the queue.
+	Ahead(ctx context.Context, wanted func(Task) bool) (task Task, found bool, err error)
+	// Withdraw takes the task with that id, if it still waits in the queue.
+	Withdraw(ctx context.Context, id string) (task Task, found bool, err error)
+	// InProgress waits until it can tell the keys of all tasks in progress.
+	InProgress(ctx context.Context) (map[string]bool, error)
 }
 
 // Board is where others see what becomes of a task.
@@ -27,8 +35,40 @@ type Board interface {
 	Heartbeat(ctx context.Context, t Task, p Progress)
 	// Finish stores the result, tells the final status, sends the announced
 	// events and makes the queue forget the task: all of it or nothing. It tries
-	// until that is done or ctx ends.
+	// until that is done or ctx ends. The result of a task that is only known by
+	// name, without a payload, is stored if there is none yet.
 	Finish(ctx context.Context, t Task, r Result) error
+}
+
+// Journal remembers how far tasks have come. What it was told outlives the
+// worker, however that ends. Tasks are told apart by their keys.
+type Journal interface {
+	// Past says what is known of a task: nothing if it was never begun.
+	Past(t Task) Past
+	// Left lists the tasks that were begun and neither run now nor are forgotten:
+	// those of earlier lives, and those that were left. Only id, action and key are set.
+	Left() []Task
+	// Begin notes that a task is about to run. wait returns when no failure of
+	// the power can undo that any more.
+	Begin(t Task) (wait func() error)
+	// Step notes that a step of a task that was begun starts.
+	Step(t Task, step string) error
+	// Keep keeps a result that the board has not taken (yet).
+	Keep(t Task, r Result) error
+	// Result returns a result that was kept.
+	Result(t Task) (Result, error)
+	// Leave says that the task runs no more, though its result is not stored.
+	Leave(t Task)
+	// Forget says that the task is over, its result stored or not needed.
+	Forget(t Task) error
+}
+
+// Past is what is known of a task from before.
+type Past struct {
+	Begun   int    // how often it was begun
+	Started bool   // a step was, or may have been, started when it was begun the last time
+	Step    string // the last step known to have been started; empty if none is
+	Kept    bool   // there is a result
 }
 
 // EventSource hands out events.
@@ -46,6 +86,9 @@ type Source interface {
 	// Lookup returns the steps and schemas the source has for an action; an
 	// action without any if it has none.
 	Lookup(name string) (Action, error)
+	// Repeatable tells whether the source declares an action to be safe to run
+	// again after it was interrupted.
+	Repeatable(name string) (bool, error)
 }
 
 // SchemaChecker checks a JSON document against a JSON Schema (draft-07).

@@ -24,14 +24,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // bubble: time passes only when all wait.
 type engine struct {
 	*workertest.Memory
-	t      *testing.T
-	cfg    worker.Config
-	worker *worker.Worker
-	events *workertest.Events
-	log    *test.Hook
-	stderr *stderr
-	ended  chan struct{}
-	cancel context.CancelFunc
+	t       *testing.T
+	cfg     worker.Config
+	worker  *worker.Worker
+	journal *workertest.Journal
+	events  *workertest.Events
+	log     *test.Hook
+	stderr  *stderr
+	ended   chan struct{}
+	cancel  context.CancelFunc
 }
 
 // start runs a worker with these actions until the test ends.
@@ -50,11 +51,11 @@ func prepare(t *testing.T, actions []worker.Action, adjust ...func(*worker.Confi
 	logger, hook := test.NewNullLogger()
 	e := &engine{
 		Memory: workertest.NewMemory("module/m1"), t: t, log: hook, stderr: &stderr{},
-		events: workertest.NewEvents(), ended: make(chan struct{}),
+		events: workertest.NewEvents(), journal: workertest.NewJournal(), ended: make(chan struct{}),
 	}
 	instance := e.Open()
 	cfg := worker.Config{
-		AgentID: "module/m1", Actions: registry, Queue: instance, Board: instance, Source: e.events,
+		AgentID: "module/m1", Actions: registry, Queue: instance, Board: instance, Journal: e.journal, Source: e.events,
 		Log: logrus.NewEntry(logger), Stderr: e.stderr, Schemas: words{},
 	}
 	for _, change := range adjust {

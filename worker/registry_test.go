@@ -28,6 +28,8 @@ func (f folder) Names() ([]string, error) {
 // Lookup implements [worker.Source].
 func (f folder) Lookup(name string) (worker.Action, error) { return f.actions[name], f.err }
 
+func (f folder) Repeatable(name string) (bool, error) { return f.actions[name].Repeatable, f.err }
+
 // steps makes an action whose steps write what is called they are called.
 func steps(origin string, names ...string) worker.Action {
 	made := worker.Action{Name: "x"}

@@ -28,7 +28,8 @@ type run struct {
 	errput  *boundedBuffer // error text of a task; nil for an event
 	copies  []*lines       // what goes to the agent's stderr
 	log     *logrus.Entry
-	hushed  func() bool // nothing is to be logged any more; nil: never
+	hushed  func() bool             // nothing is to be logged any more; nil: never
+	note    func(step string) error // has the journal know of a step before it starts; nil: nobody asks
 }
 
 // outcome is how a run ended.
@@ -71,7 +72,7 @@ func (r *run) interruption(ctx context.Context, step Step) *outcome {
 func (r *run) step(ctx context.Context, i int, step Step) outcome {
 	r.log.Infof("%s: %s/%s is starting", r.subject, r.action.Name, step.Name)
 	r.tracker.start(i)
-	err := r.guarded(ctx, step)
+	err := r.noted(ctx, step)
 	for _, copied := range r.copies {
 		copied.flush()
 	}
@@ -91,6 +92,16 @@ func (r *run) step(ctx context.Context, i int, step Step) outcome {
 // a task.
 func (r *run) skipped(step Step, why error) {
 	r.say(logrus.WarnLevel, fmt.Sprintf("Action %s skipped step %s: %v", r.action.Name, step.Name, why))
+}
+
+// noted runs a step that the journal knows of.
+func (r *run) noted(ctx context.Context, step Step) error {
+	if r.note != nil {
+		if err := r.note(step.Name); err != nil {
+			return fmt.Errorf("not started: %w", err)
+		}
+	}
+	return r.guarded(ctx, step)
 }
 
 // guarded runs a step; a panic in it is an error of this task, not of the agent.

@@ -2,6 +2,8 @@ package worker
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,8 +16,14 @@ type Task struct {
 	Action string
 	User   string          // who asked for it; may be empty
 	Data   json.RawMessage // input of the steps; nil if the order had none
-	// Payload is the whole order as it was pushed, unknown fields included.
+	// Payload is the whole order as it was pushed, unknown fields included; nil of
+	// a task that only a [Journal] knows.
 	Payload []byte
+	// Key names the payload: 32 hexadecimal digits of its SHA-256.
+	Key string
+	// Foreign marks a task that another agent with the same id took, which is
+	// gone: whether it was started is not known.
+	Foreign bool
 }
 
 // Input is what the steps read: the task's data, or null. It is written anew,
@@ -66,8 +74,14 @@ func DecodeTask(payload []byte) (Task, error) {
 	}
 	return Task{
 		ID: pushed.ID, Action: pushed.Action, User: userName(pushed.User),
-		Data: pushed.Data, Payload: payload,
+		Data: pushed.Data, Payload: payload, Key: KeyOf(payload),
 	}, nil
+}
+
+// KeyOf names a payload, in a form that is fit for files and keys.
+func KeyOf(payload []byte) string {
+	sum := sha256.Sum256(payload)
+	return hex.EncodeToString(sum[:16])
 }
 
 // userName reads the user leniently: only id and action decide whether a

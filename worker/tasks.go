@@ -21,31 +21,37 @@ func (w *Worker) takeTasks(ctx context.Context) {
 	defer tasks.Wait()
 	taking, stop := w.untilDrained(ctx)
 	defer stop()
-	slots := make(chan struct{}, w.cfg.MaxConcurrency)
 	for taking.Err() == nil && !w.drained() {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
+		if w.cfg.RejectWhenBusy && w.isFull() {
+			w.rejectNext(taking, ctx, &tasks)
+			continue
+		}
+		if !w.takeSlot(ctx) {
 			return
 		}
-		task, err := w.cfg.Queue.Next(taking, 1+cap(slots)-len(slots))
+		task, err := w.cfg.Queue.Next(taking, 1+cap(w.slots)-len(w.slots))
 		if err != nil {
-			<-slots
+			<-w.slots
 			w.ignored(err)
 			continue
 		}
-		w.busy.add()
-		// Known before the next task is taken, which may be the one that cancels it.
-		taskCtx, cancel := context.WithCancelCause(ctx)
-		forget := func() {}
-		if w.builtin(task.Action) == nil {
-			forget = w.running.add(task.ID, cancel)
-		}
-		tasks.Go(func() {
-			defer func() { forget(); cancel(nil); w.busy.done(); <-slots }()
-			w.handle(taskCtx, task)
-		})
+		w.start(ctx, &tasks, task, func() { <-w.slots })
 	}
+}
+
+// start handles a task beside others; ended is called when it is over.
+func (w *Worker) start(ctx context.Context, tasks *sync.WaitGroup, task Task, ended func()) {
+	w.busy.add()
+	// Known before the next task is taken, which may be the one that cancels it.
+	ctx, cancel := context.WithCancelCause(ctx)
+	forget := func() {}
+	if w.builtin(task.Action) == nil {
+		forget = w.running.add(task.ID, cancel)
+	}
+	tasks.Go(func() {
+		defer func() { forget(); cancel(nil); w.busy.done(); ended() }()
+		w.handle(ctx, task)
+	})
 }
 
 // untilDrained returns a context that ends when the worker was asked to end and
@@ -88,21 +94,47 @@ func (w *Worker) ignored(err error) {
 func (w *Worker) handle(ctx context.Context, task Task) {
 	storing, stop := outlive(ctx, w.cfg.StopGrace)
 	defer stop()
+	if builtin := w.builtin(task.Action); builtin != nil {
+		w.answer(storing, task, func() Result { return builtin(ctx, task) })
+		return
+	}
+	past := w.cfg.Journal.Past(task)
+	switch w.decide(task, past) {
+	case storeIt:
+		w.storeKept(storing, task, past)
+	case settleIt:
+		w.settle(storing, task, past)
+	case runIt:
+		w.runTask(ctx, storing, task)
+	}
+}
+
+// answer accepts a task and stores what it comes to at once: nothing of it has
+// to be known after a crash.
+func (w *Worker) answer(storing context.Context, task Task, work func() Result) {
 	if err := w.cfg.Board.Accept(storing, task); err != nil {
 		w.cfg.Log.Errorf("%s: accept task: %v", w.subject(task), err)
 		return
 	}
-	result := w.work(ctx, task)
-	if err := w.cfg.Board.Finish(storing, task, result); err != nil {
+	if err := w.cfg.Board.Finish(storing, task, work()); err != nil {
 		w.cfg.Log.Errorf("%s: store result: %v", w.subject(task), err)
 	}
 }
 
-func (w *Worker) work(ctx context.Context, task Task) Result {
-	if builtin := w.builtin(task.Action); builtin != nil {
-		return builtin(ctx, task)
+// runTask runs a task. While the board is told, the journal brings to disk that
+// it is begun; no step starts before both is done.
+func (w *Worker) runTask(ctx, storing context.Context, task Task) {
+	begun := w.cfg.Journal.Begin(task)
+	if err := w.cfg.Board.Accept(storing, task); err != nil {
+		w.cfg.Log.Errorf("%s: accept task: %v", w.subject(task), err)
+		w.forget(task)
+		return
 	}
-	return w.runAction(ctx, task)
+	if err := begun(); err != nil {
+		w.store(storing, task, w.notBegun(task, err))
+		return
+	}
+	w.store(storing, task, w.runAction(ctx, task))
 }
 
 // runAction runs the steps of a task's action and collects what came of it.
@@ -115,6 +147,7 @@ func (w *Worker) runAction(ctx context.Context, task Task) Result {
 		subject: w.subject(task), action: action, log: w.cfg.Log,
 		errput: errput, copies: []*lines{copied},
 		tracker: newTracker(action.Steps, func(p Progress) { w.report(ctx, task, p) }),
+		note:    func(step string) error { return w.cfg.Journal.Step(task, step) },
 	}
 	r.call = Call{
 		task: &task, input: task.Input(), stdout: output, stderr: io.MultiWriter(errput, copied),

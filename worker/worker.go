@@ -26,14 +26,15 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// Config says what a worker works with. AgentID, Actions, Queue, Board and Log
-// must be set; zero values of the others mean the defaults beside them.
+// Config says what a worker works with. AgentID, Actions, Queue, Board, Journal and
+// Log must be set; zero values of the others mean the defaults beside them.
 type Config struct {
 	AgentID string        // cluster, node/N or module/NAME
 	Actions *Registry     // what tasks may ask for
 	Events  *Registry     // handlers of events; nil: none
 	Queue   Queue         // where tasks come from
 	Board   Board         // where their outcomes go
+	Journal Journal       // how far tasks have come, for the next life
 	Source  EventSource   // where events come from; nil: nowhere
 	Schemas SchemaChecker // checks input and output; nil: actions with a schema abort
 	Log     *logrus.Entry // the agent's log
@@ -46,8 +47,11 @@ type Tuning struct {
 	PollingInterval time.Duration // heartbeat period; 5 s
 	MaxConcurrency  int           // tasks, and separately events, running at once; 32
 	OutputLimit     int           // bytes kept of each output stream of a task; 16 MiB
-	OverloadWait    time.Duration // how long an event over the limit waits before it is rejected; 500 ms
+	OverloadWait    time.Duration // how long an event, or a task, over the limit waits before it is rejected; 500 ms
 	StopGrace       time.Duration // how long results may still be stored once the worker was stopped; 600 ms
+	// RejectWhenBusy has tasks over the limit rejected with exit code 11, after
+	// OverloadWait, instead of left in the queue until their turn comes.
+	RejectWhenBusy bool
 }
 
 const (
@@ -65,6 +69,9 @@ type Worker struct {
 	stderr   *journal
 	running  *running
 	busy     *gauge
+	slots    chan struct{} // one for each task that runs
+	crowded  chan struct{} // a task had to wait for a slot
+	left     chan struct{} // a result was left in the journal
 	draining chan struct{}
 	drain    sync.Once
 }
@@ -79,13 +86,16 @@ func New(cfg Config) (*Worker, error) {
 		stderr:   &journal{w: cfg.Stderr},
 		running:  newRunning(),
 		busy:     newGauge(),
+		slots:    make(chan struct{}, cfg.MaxConcurrency),
+		crowded:  make(chan struct{}, 1),
+		left:     make(chan struct{}, 1),
 		draining: make(chan struct{}),
 	}, nil
 }
 
 func (c *Config) complete() error {
-	if c.AgentID == "" || c.Actions == nil || c.Queue == nil || c.Board == nil || c.Log == nil {
-		return errors.New("agent id, actions, queue, board and log are required")
+	if c.AgentID == "" || c.Actions == nil || c.Queue == nil || c.Board == nil || c.Journal == nil || c.Log == nil {
+		return errors.New("agent id, actions, queue, board, journal and log are required")
 	}
 	if c.MaxConcurrency < 0 || c.PollingInterval < 0 || c.OutputLimit < 0 || c.StopGrace < 0 || c.OverloadWait < 0 {
 		return errors.New("negative limits make no sense")
@@ -122,7 +132,13 @@ func (w *Worker) Run(parent context.Context) {
 	if w.cfg.Source != nil && w.cfg.Events != nil {
 		events.Go(func() { w.takeEvents(ctx, eventsCtx) })
 	}
+	beside, stopBeside := context.WithCancel(ctx)
+	var helpers sync.WaitGroup
+	helpers.Go(func() { w.settleLeft(beside) })
+	helpers.Go(func() { w.serveAhead(beside, ctx) })
 	w.takeTasks(ctx)
+	stopBeside()
+	helpers.Wait()
 	stopEvents()
 	events.Wait()
 }

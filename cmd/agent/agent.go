@@ -16,6 +16,7 @@ import (
 	"cluster-agent/events"
 	"cluster-agent/internal/node"
 	"cluster-agent/worker"
+	"cluster-agent/worker/journal"
 	"cluster-agent/worker/redisq"
 	"cluster-agent/worker/schema"
 	"cluster-agent/worker/script"
@@ -25,6 +26,7 @@ type agentFlags struct {
 	agentIDs    []string
 	actionsDirs []string
 	eventsDirs  []string
+	reject      bool
 }
 
 func agentCommand(env *environment) *cobra.Command {
@@ -42,6 +44,7 @@ func agentCommand(env *environment) *cobra.Command {
 	command.Flags().Var(list{&flags.agentIDs, "ID"}, "agentid", "who this agent is: cluster, node/N or module/NAME; the last one counts")
 	command.Flags().Var(list{&flags.actionsDirs, "DIR"}, "actionsdir", "directory of actions; can be repeated, the later replaces")
 	command.Flags().Var(list{&flags.eventsDirs, "DIR"}, "eventsdir", "directory of events' handlers; can be repeated, the later replaces")
+	command.Flags().BoolVar(&flags.reject, "reject-when-busy", false, "reject tasks over the limit with exit code 11 instead of letting them wait")
 	completeFlag(command, "actionsdir", completeDirs)
 	completeFlag(command, "eventsdir", completeDirs)
 	return command
@@ -54,9 +57,16 @@ func runAgent(env *environment, flags agentFlags) error {
 	if err = errors.Join(err, enter(settings.stateDir)); err != nil {
 		return cannotStart(log, err)
 	}
-	agent, err := newAgent(settings, log, env)
+	journal, err := openJournal(settings.agent, log, env.drain)
 	if err != nil {
 		return cannotStart(log, err)
+	}
+	if journal == nil {
+		return nil // told to end before it could begin
+	}
+	agent, err := newAgent(settings, journal, log, env)
+	if err != nil {
+		return cannotStart(log, errors.Join(err, journal.Close()))
 	}
 	return obeySignals(log, agent, env.drain)
 }
@@ -83,6 +93,7 @@ type agent struct {
 	worker     *worker.Worker
 	tasks      *redisq.Tasks
 	runner     *script.Runner
+	journal    *journal.Journal
 	background []func(context.Context)
 	log        *logrus.Entry
 }
@@ -90,20 +101,20 @@ type agent struct {
 // dialTime bounds one try to reach Redis.
 const dialTime = 3 * time.Second
 
-func newAgent(s settings, log *logrus.Entry, env *environment) (*agent, error) {
+func newAgent(s settings, journal *journal.Journal, log *logrus.Entry, env *environment) (*agent, error) {
 	s.tasks.Dial = env.files().Dialer(dialTime)
 	options := redisq.Options{
-		Agent: s.agent, Server: s.tasks, PollingInterval: s.tuning.PollingInterval,
+		Agent: s.agent, Instance: journal.Instance(), Server: s.tasks, PollingInterval: s.tuning.PollingInterval,
 		Environment: stateVariables, Log: log,
 	}
-	a := &agent{tasks: redisq.NewTasks(options), log: log}
+	a := &agent{tasks: redisq.NewTasks(options), journal: journal, log: log}
 	presence := redisq.NewPresence(options)
 	compiled, err := compiledIn(s.agent, env, log, func() { a.tasks.Reconnect(); presence.Reconnect() })
 	if err != nil {
 		return nil, err
 	}
 	source := redisq.NewEvents(s.events, s.tuning.PollingInterval, compiled.missedEvents, log)
-	a.background = append([]func(context.Context){presence.Run, source.Run}, compiled.background...)
+	a.background = append([]func(context.Context){presence.Run, source.Run, a.tasks.AnswerRoll}, compiled.background...)
 
 	a.runner = &script.Runner{Environ: os.Environ(), Environment: environmentFile}
 	actionSet, err := registry(compiled.actions, s.actionDirs, a.runner)
@@ -116,7 +127,7 @@ func newAgent(s settings, log *logrus.Entry, env *environment) (*agent, error) {
 	}
 	a.worker, err = worker.New(worker.Config{
 		AgentID: s.agent, Actions: actionSet, Events: handlers,
-		Queue: a.tasks, Board: a.tasks, Source: source,
+		Queue: a.tasks, Board: a.tasks, Journal: journal, Source: source,
 		Schemas: schema.NewChecker(sharedSchemas(s.installDir, log)...), Log: log, Stderr: env.stderr, Tuning: s.tuning,
 	})
 	return a, err
@@ -191,7 +202,7 @@ func (a *agent) run(ctx context.Context) {
 	a.giveBack(ctx)
 	stop()
 	parts.Wait()
-	if err := errors.Join(a.runner.Close(), a.tasks.Close()); err != nil {
+	if err := errors.Join(a.runner.Close(), a.tasks.Close(), a.journal.Close()); err != nil {
 		a.log.Debugf("end: %v", err)
 	}
 }

@@ -14,15 +14,21 @@ Settings are environment variables. What is wrong with them is said at start:
   REDIS_REPLICA_ADDRESS   where events are listened for (REDIS_ADDRESS)
   AGENT_POLLING_INTERVAL  heartbeat of running tasks (5s)
   MAX_CONCURRENCY         tasks, and separately events, running at once (32)
-  OVERLOAD_SLEEP          how long an event waits for its turn; then it is
-                          rejected (500ms)
+  OVERLOAD_SLEEP          how long an event, and with --reject-when-busy a task,
+                          waits for its turn; then it is rejected (500ms)
   AGENT_OUTPUT_LIMIT      bytes kept of each output stream of a task (16777216)
-  AGENT_STATE_DIR         working directory, holds the file environment (the
-                          directory it is started in)
+  AGENT_STATE_DIR         working directory, holds the file environment and the
+                          directory agent-journal (the directory it is started in)
   AGENT_INSTALL_DIR       holds validator-definitions.json, to which schemas may
                           refer (none); read when such a schema is checked
   CORE_VERSION            version that nodes compare when one joins (that of
                           this software)
+
+agent-journal remembers which tasks were started. A task that was running when
+the agent was killed ends as aborted, with exit code 12, at the next start; or is
+run again, three times at most, if its action is declared to do no harm then: by
+its line in DIR/repeatable. A second agent with the same id and state directory
+waits until the first one has ended.
 
 SIGUSR1 ends it when nothing runs any more, with exit code 0. SIGTERM ends it
 within a second, and running tasks are aborted. It exits with 1 if it cannot

@@ -60,6 +60,7 @@ func readSettings(flags agentFlags, lookup func(string) string) (settings, error
 			PollingInterval: r.duration("AGENT_POLLING_INTERVAL", 5*time.Second, shortestInterval, longestInterval),
 			MaxConcurrency:  r.count("MAX_CONCURRENCY", 32, mostConcurrency),
 			OutputLimit:     r.count("AGENT_OUTPUT_LIMIT", 16<<20, mostOutput),
+			RejectWhenBusy:  flags.reject,
 			OverloadWait:    max(r.duration("OVERLOAD_SLEEP", 500*time.Millisecond, 0, longestOverloadWait), noWait),
 		},
 	}

@@ -28,7 +28,7 @@ func TestACL(t *testing.T) {
 		"user admin on >admin ~* &* +@all", "user node/1 on >secret "+nodeRules, "user default "+publicRules)
 	log, hook := newLog()
 	opt := redisq.Options{
-		Agent: "node/1", Server: redisq.Server{Address: server.Address, User: "node/1", Password: "secret", Name: "node/1"},
+		Agent: "node/1", Instance: instance, Server: redisq.Server{Address: server.Address, User: "node/1", Password: "secret", Name: "node/1"},
 		PollingInterval: time.Second, Log: log,
 		Environment: func() (map[string]string, error) { return map[string]string{"NODE_ID": "1"}, nil },
 	}
@@ -40,11 +40,12 @@ func TestACL(t *testing.T) {
 	<-subscribed
 	run(t, redisq.NewPresence(opt).Run)
 
-	server.Do(t, "lpush", "node/1/tasks/in-progress", `{"id":"old","action":"a"}`, "rubbish")
-	server.Do(t, "lpush", "node/1/tasks", "no task", `{"id":"new","action":"a"}`)
+	server.Do(t, "lpush", "node/1/tasks/in-progress/one", `{"id":"old","action":"a"}`, "rubbish")
+	server.Do(t, "lpush", "node/1/tasks", "no task", `{"id":"new","action":"a"}`, `{"id":"ahead","action":"a"}`)
 	tasks := open(t, opt)
+	run(t, tasks.AnswerRoll)
 	wholeLife(t, tasks)
-	server.Do(t, "lpush", "node/1/tasks/in-progress", `{"id":"stray","action":"a"}`)
+	server.Do(t, "lpush", "node/1/tasks/in-progress/one", `{"id":"stray","action":"a"}`)
 	must(t, tasks.Return(t.Context()))
 
 	if n := server.Admin().LLen(t.Context(), "node/1/tasks").Val(); n != 1 {
@@ -60,23 +61,36 @@ func TestACL(t *testing.T) {
 		return found
 	})
 	wantNoDenials(t, server)
-	wantLog(t, lines(hook), "task/node/1/old: was interrupted")
+	wantLog(t, lines(hook))
 }
 
 func wholeLife(t *testing.T, tasks *redisq.Tasks) {
 	t.Helper()
 	ctx := t.Context()
+	result := finished()
+	result.Announcements = []worker.Announcement{{Channel: "node/1/event/changed", Payload: []byte("1")}}
+	_, err := tasks.InProgress(ctx)
+	must(t, err)
+	old, err := tasks.Next(ctx, 1)
+	must(t, err)
+	must(t, tasks.Finish(ctx, old, result))
+	must(t, tasks.Finish(ctx, worker.Task{ID: "lost"}, result))
 	var undecodable *worker.DecodeError
-	if _, err := tasks.Next(ctx, 1); !errors.As(err, &undecodable) {
-		t.Fatalf("got %v", err)
+	for range 2 {
+		if _, err := tasks.Next(ctx, 1); !errors.As(err, &undecodable) {
+			t.Fatalf("got %v", err)
+		}
 	}
+	ahead, found, err := tasks.Ahead(ctx, func(task worker.Task) bool { return task.ID == "ahead" })
+	if err != nil || !found {
+		t.Fatalf("nothing found ahead: %v", err)
+	}
+	must(t, tasks.Finish(ctx, ahead, result))
 	task, err := tasks.Next(ctx, 1)
 	must(t, err)
 	must(t, tasks.Accept(ctx, task))
 	tasks.Report(ctx, task, worker.Progress{Status: worker.Running})
 	tasks.Heartbeat(ctx, task, worker.Progress{Status: worker.Running})
-	result := finished()
-	result.Announcements = []worker.Announcement{{Channel: "node/1/event/changed", Payload: []byte("1")}}
 	must(t, tasks.Finish(ctx, task, result))
 	ended, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
 	defer cancel()

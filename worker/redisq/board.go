@@ -69,14 +69,36 @@ func (t *Tasks) news(task worker.Task, p worker.Progress) *write {
 // Finish implements [worker.Board].
 //
 // A task whose result is not stored stays held as long as this agent lives: it
-// has run, so that it must be neither given back nor handed out again.
+// has run, so that it must be neither given back nor handed out again. When Redis
+// stays a replica it is given up, and handed out again when Redis is a master.
 func (t *Tasks) Finish(ctx context.Context, task worker.Task, result worker.Result) error {
+	if task.Payload == nil {
+		return t.finishByName(ctx, task, result)
+	}
 	err := t.finish(ctx, task, result)
 	var refused *refusedError
 	if err == nil || errors.As(err, &refused) {
 		t.release(string(task.Payload))
 	}
+	if errors.As(err, &refused) {
+		t.beSuspicious()
+	}
 	return err
+}
+
+// finishByName stores the result of a task that Redis has lost from its lists,
+// unless it has that result.
+func (t *Tasks) finishByName(ctx context.Context, task worker.Task, result worker.Result) error {
+	known := &write{commands: func(ctx context.Context) []*redis.Cmd {
+		return []*redis.Cmd{command(ctx, "exists", t.key(task, "exit_code"))}
+	}}
+	if err := t.outbox.deliver(ctx, known); err != nil {
+		return fmt.Errorf("ask whether there is a result: %w", err)
+	}
+	if n, ok := known.sent[0].Val().(int64); ok && n > 0 {
+		return nil
+	}
+	return t.finish(ctx, task, result)
 }
 
 // finish stores a result. When Redis has become a replica, which can store
@@ -85,14 +107,24 @@ func (t *Tasks) Finish(ctx context.Context, task worker.Task, result worker.Resu
 // address leads there, within the life of the task's context.
 func (t *Tasks) finish(ctx context.Context, task worker.Task, result worker.Result) error {
 	environment := t.environment(result)
-	err := t.outbox.deliver(ctx, &write{
-		commands: func(ctx context.Context) []*redis.Cmd { return t.transaction(ctx, task, result, environment) },
+	list := t.list(task.Key)
+	w := &write{
 		refused: func() *write {
 			result.Held = nil // nothing comes after the final status
 			return t.news(task, result.Final)
 		},
-	})
-	if err != nil {
+		landed: func(ctx context.Context) []*redis.Cmd {
+			return []*redis.Cmd{
+				command(ctx, "lpos", list, task.Payload),
+				command(ctx, "exists", t.key(task, "exit_code")),
+			}
+		},
+	}
+	w.commands = func(ctx context.Context) []*redis.Cmd {
+		anew := w.failure != nil || t.wasAway(string(task.Payload))
+		return t.transaction(ctx, task, result, environment, anew)
+	}
+	if err := t.outbox.deliver(ctx, w); err != nil {
 		return fmt.Errorf("store result: %w", err)
 	}
 	return nil
@@ -117,8 +149,9 @@ const smallResult = 8 << 10
 
 // transaction is all that a result consists of, with the last reports before
 // it. A large result is written ahead of them, too: Redis may pass them on before
-// it has read the transaction, and who sees 100 % reads the result.
-func (t *Tasks) transaction(ctx context.Context, task worker.Task, result worker.Result, environment map[string]string) []*redis.Cmd {
+// it has read the transaction, and who sees 100 % reads the result. anew has the
+// context written again, for it may have run out while Redis was away.
+func (t *Tasks) transaction(ctx context.Context, task worker.Task, result worker.Result, environment map[string]string, anew bool) []*redis.Cmd {
 	commands := make([]*redis.Cmd, 0, 16)
 	if size := len(result.Output) + len(result.Error) + len(task.Payload); size > smallResult && len(result.Held) > 0 {
 		commands = t.appendResult(ctx, commands, task, result)
@@ -130,13 +163,13 @@ func (t *Tasks) transaction(ctx context.Context, task worker.Task, result worker
 	}
 	commands = t.appendResult(ctx, commands, task, result)
 	if !result.Builtin {
-		commands = append(commands, command(ctx, "expire", t.key(task, "context"), wholeSeconds(resultTTL)))
+		commands = append(commands, t.keepContext(ctx, task, anew))
 	}
 	for _, event := range result.Announcements {
 		commands = append(commands, command(ctx, "publish", event.Channel, event.Payload))
 	}
 	return append(commands,
-		command(ctx, "lrem", inProgressKey(t.opt.Agent), 1, task.Payload),
+		command(ctx, "lrem", t.list(task.Key), 1, task.Payload),
 		command(ctx, "publish", t.channel(task), message(result.Final)),
 		command(ctx, "exec"))
 }
@@ -147,6 +180,17 @@ func (t *Tasks) appendResult(ctx context.Context, commands []*redis.Cmd, task wo
 		command(ctx, "set", t.key(task, "output"), result.Output, "ex", life),
 		command(ctx, "set", t.key(task, "error"), result.Error, "ex", life),
 		command(ctx, "set", t.key(task, "exit_code"), result.ExitCode, "ex", life))
+}
+
+// keepContext has the context outlive the task as long as its result does.
+func (t *Tasks) keepContext(ctx context.Context, task worker.Task, anew bool) *redis.Cmd {
+	key, life := t.key(task, "context"), wholeSeconds(resultTTL)
+	if anew && task.Payload != nil {
+		if masked, err := mask(task.Payload); err == nil {
+			return command(ctx, "set", key, masked, "ex", life)
+		}
+	}
+	return command(ctx, "expire", key, life)
 }
 
 func (t *Tasks) appendHeld(ctx context.Context, commands []*redis.Cmd, task worker.Task, result worker.Result) []*redis.Cmd {

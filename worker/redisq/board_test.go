@@ -70,7 +70,7 @@ func TestTransaction(t *testing.T) {
 		set("output", "out"), set("error", "err"), set("exit_code", "3"),
 		{"expire", record + "context", "28800"},
 		{"publish", "module/m1/event/changed", `{"n":1}`},
-		{"lrem", "module/m1/tasks/in-progress", "1", payload},
+		{"lrem", inProgress, "1", payload},
 		{"publish", news, `{"status":"aborted","progress":100}`},
 		{"exec"},
 	}
@@ -212,7 +212,7 @@ func TestOutOfMemory(t *testing.T) {
 	log, hook := newLog()
 	opt.Log = log
 	tasks := open(t, opt)
-	server.Do(t, "lpush", "module/m1/tasks/in-progress", payload)
+	server.Do(t, "lpush", inProgress, payload)
 	server.Do(t, "config", "set", "maxmemory", "1")
 	monitor := server.Monitor(t)
 	stored := make(chan error, 1)
@@ -231,7 +231,7 @@ func TestOutOfMemory(t *testing.T) {
 	if got := watch(); got.Channel != news || !strings.Contains(got.Payload, "aborted") {
 		t.Fatalf("after the announcement came %+v", got)
 	}
-	if n := server.Admin().LLen(t.Context(), "module/m1/tasks/in-progress").Val(); n != 0 {
+	if n := server.Admin().LLen(t.Context(), inProgress).Val(); n != 0 {
 		t.Fatal("the task is still in progress")
 	}
 	eventually(t, "the log says that all is well", func() bool { return len(lines(hook)) > 1 })
@@ -251,7 +251,7 @@ func wantOutage(t *testing.T, log []string, why string) {
 func TestFailedCommand(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	server.Do(t, "set", "module/m1/tasks/in-progress", "no list")
+	server.Do(t, "set", inProgress, "no list")
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	err := open(t, options(server.Address)).Finish(ctx, theTask(), finished())
@@ -265,7 +265,7 @@ func TestMessageIsCompact(t *testing.T) {
 	server := redistest.Start(t)
 	watch := remote{server}.Watch(t)
 	tasks := open(t, redisq.Options{
-		Agent: agent, Server: redisq.Server{Address: server.Address}, PollingInterval: time.Second, Log: options("").Log,
+		Agent: agent, Instance: instance, Server: redisq.Server{Address: server.Address}, PollingInterval: time.Second, Log: options("").Log,
 	})
 	tasks.Report(t.Context(), theTask(), worker.Progress{Status: worker.ValidationFailed, Percent: 7})
 	if got := watch().Payload; got != `{"status":"validation-failed","progress":7}` || !json.Valid([]byte(got)) {

@@ -12,16 +12,20 @@ import (
 // Next implements [worker.Queue].
 func (t *Tasks) Next(ctx context.Context, room int) (worker.Task, error) {
 	for ctx.Err() == nil {
-		payload, err := t.take(ctx, room)
+		taken, err := t.take(ctx, room)
 		switch {
 		case err == nil:
 			// Even if ctx has ended meanwhile: the task has been taken.
 			t.health.worked(reading)
-			return t.decode(ctx, payload)
+			if again, err := t.dropReturned(ctx, taken); again || err != nil {
+				continue
+			}
+			t.hold(taken.payload)
+			return t.decode(ctx, taken)
 		case errors.Is(err, redis.Nil):
 			t.health.worked(reading)
 		case ctx.Err() != nil:
-			t.suspect(runStrays)
+			t.beSuspicious()
 		default:
 			t.lost(ctx, err)
 		}
@@ -30,30 +34,30 @@ func (t *Tasks) Next(ctx context.Context, room int) (worker.Task, error) {
 }
 
 // take hands out one payload: a stray one first, else the next of the queue.
-func (t *Tasks) take(ctx context.Context, room int) (string, error) {
+func (t *Tasks) take(ctx context.Context, room int) (stray, error) {
 	// go-redis does not interrupt a command when ctx ends: its connection has to be closed.
 	client := t.fetch.get()
 	defer context.AfterFunc(ctx, func() { t.fetch.drop(client) })()
 	if err := t.checkInProgress(ctx, client); err != nil {
-		return "", err
+		return stray{}, err
 	}
-	if payload, ok := t.stray(); ok {
-		return payload, nil
+	if first, ok := t.stray(); ok {
+		return first, nil
 	}
 	if err := t.fetchMore(ctx, client, room); err != nil {
-		return "", err
+		return stray{}, err
 	}
-	if payload, ok := t.stray(); ok {
-		return payload, nil
+	if first, ok := t.stray(); ok {
+		return first, nil
 	}
-	return "", redis.Nil
+	return stray{}, redis.Nil
 }
 
 // fetchMore waits for a task, and takes with it as many as are expected and as
 // there is room for. What is asked for in vain costs Redis next to nothing; a
 // round trip costs more.
 func (t *Tasks) fetchMore(ctx context.Context, client *redis.Client, room int) error {
-	queue, inProgress := queueKey(t.opt.Agent), inProgressKey(t.opt.Agent)
+	queue, inProgress := queueKey(t.opt.Agent), t.own()
 	ctx = context.WithoutCancel(ctx)
 	pipe := client.Pipeline()
 	replies := []*redis.Cmd{pipe.Do(ctx, "blmove", queue, inProgress, "right", "left", fractions(t.opt.PollingInterval))}
@@ -67,16 +71,17 @@ func (t *Tasks) fetchMore(ctx context.Context, client *redis.Client, room int) e
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return err // what was taken all the same is found in progress
 	}
-	var payloads []string
-	for _, reply := range replies {
-		if payload, ok := reply.Val().(string); ok {
-			payloads = append(payloads, payload)
-		}
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.fetched = max(1, len(payloads))
-	t.strays = append(t.strays, payloads...)
+	t.fetched = 0
+	for _, reply := range replies {
+		if payload, ok := reply.Val().(string); ok {
+			t.fetched++
+			t.strays = append(t.strays, stray{payload: payload, list: inProgress, fetched: true})
+		}
+	}
+	t.ahead.taken += t.fetched
+	t.fetched = max(1, t.fetched)
 	return nil
 }
 
@@ -92,37 +97,51 @@ func (t *Tasks) expected() int {
 func (t *Tasks) lost(ctx context.Context, err error) {
 	t.health.failed(reading, err)
 	t.fetch.drop(nil)
-	if becameReplica(err) {
-		t.suspect(settleThem)
-	} else {
-		t.suspect(runStrays)
-	}
+	t.mu.Lock()
+	t.outages++
+	t.mu.Unlock()
+	t.beSuspicious()
 	pause(ctx, retryPause(err, t.opt.PollingInterval))
 }
 
-// suspect has the tasks in progress looked at before the next fetch.
-func (t *Tasks) suspect(mode checkMode) {
+// beSuspicious has the tasks in progress looked at before the next fetch.
+func (t *Tasks) beSuspicious() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.check = max(t.check, mode)
+	t.suspect = true
 }
 
-func (t *Tasks) decode(ctx context.Context, payload string) (worker.Task, error) {
-	task, err := worker.DecodeTask([]byte(payload))
+// dropReturned takes a task that runs already out of the list in progress, into
+// which it came a second time.
+func (t *Tasks) dropReturned(ctx context.Context, taken stray) (bool, error) {
+	if !taken.fetched || !t.cameBack(taken.payload) {
+		return false, nil
+	}
+	t.opt.Log.Warn("a task that is in progress came back with the queue of a Redis that had lost it")
+	return true, t.outbox.deliver(ctx, t.forget(taken))
+}
+
+func (t *Tasks) decode(ctx context.Context, taken stray) (worker.Task, error) {
+	task, err := worker.DecodeTask([]byte(taken.payload))
 	if err == nil {
+		if task.Foreign = taken.list != t.own(); task.Foreign {
+			t.mu.Lock()
+			t.foreign[task.Key] = taken.list
+			t.mu.Unlock()
+		}
 		return task, nil
 	}
 	// A payload that stays in progress is forgotten by the next life.
-	if rerr := t.outbox.deliver(ctx, t.forget(payload)); rerr != nil {
+	if rerr := t.outbox.deliver(ctx, t.forget(taken)); rerr != nil {
 		t.opt.Log.Debugf("forget what is no task: %v", rerr)
 	}
-	t.release(payload)
+	t.release(taken.payload)
 	return worker.Task{}, err
 }
 
 // forget takes a payload out of the list in progress.
-func (t *Tasks) forget(payload string) *write {
+func (t *Tasks) forget(taken stray) *write {
 	return &write{commands: func(ctx context.Context) []*redis.Cmd {
-		return []*redis.Cmd{command(ctx, "lrem", inProgressKey(t.opt.Agent), 1, payload)}
+		return []*redis.Cmd{command(ctx, "lrem", taken.list, 1, taken.payload)}
 	}}
 }

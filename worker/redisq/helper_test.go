@@ -49,11 +49,17 @@ func lines(hook *test.Hook) []string {
 
 const agent = "module/m1"
 
+// instance tells the agent under test from others of its id.
+const (
+	instance   = "one"
+	inProgress = agent + "/tasks/in-progress/" + instance
+)
+
 // options are those of an agent at address.
 func options(address string) redisq.Options {
 	log, _ := newLog()
 	return redisq.Options{
-		Agent: agent, Server: redisq.Server{Address: address, Name: agent},
+		Agent: agent, Instance: instance, Server: redisq.Server{Address: address, Name: agent},
 		PollingInterval: time.Second, Log: log,
 	}
 }
@@ -87,14 +93,14 @@ func (r remote) Push(t *testing.T, payloads ...string) {
 func (r remote) Strand(t *testing.T, payloads ...string) {
 	t.Helper()
 	for _, payload := range payloads {
-		r.server.Do(t, "lpush", agent+"/tasks/in-progress", payload)
+		r.server.Do(t, "lpush", inProgress, payload)
 	}
 }
 
 // Lists implements [workertest.Remote].
 func (r remote) Lists(t *testing.T) workertest.Lists {
 	t.Helper()
-	return workertest.Lists{Waiting: r.list(t, "/tasks"), InProgress: r.list(t, "/tasks/in-progress")}
+	return workertest.Lists{Waiting: r.list(t, "/tasks"), InProgress: r.list(t, "/tasks/in-progress/"+instance)}
 }
 
 func (r remote) list(t *testing.T, key string) []string {

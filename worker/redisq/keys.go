@@ -15,8 +15,13 @@ const contextBeats = 12
 func queueKey(agent string) string { return agent + "/tasks" }
 
 // inProgressKey is this package's own: tasks taken from the queue stay in this
-// list until their result is stored.
-func inProgressKey(agent string) string { return agent + "/tasks/in-progress" }
+// list until their result is stored. Each instance has its own, so that two
+// agents that were given the same id by mistake leave each other's tasks alone.
+func inProgressKey(agent, instance string) string { return agent + "/tasks/in-progress/" + instance }
+
+// instancesKey is this package's own: a hash of the instances of an agent, each
+// with a number that grows as long as it lives.
+func instancesKey(agent string) string { return agent + "/tasks/instances" }
 
 // presenceKey is this package's own, and never exists: a connection waits for
 // it, so that others see the agent in BRPOP.

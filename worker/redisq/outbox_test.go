@@ -27,14 +27,15 @@ func TestManyReports(t *testing.T) {
 	tasks := open(t, options(server.Address))
 	watch := remote{server}.Watch(t)
 	const reports = 20_000
-	go func() {
+	var step sync.WaitGroup
+	step.Go(func() {
 		for n := range reports {
 			tasks.Report(t.Context(), theTask(), running(n))
 		}
 		if err := tasks.Finish(t.Context(), theTask(), worker.Result{Final: worker.Progress{Status: worker.Completed}}); err != nil {
 			t.Errorf("finish: %v", err)
 		}
-	}()
+	})
 	for n := range reports {
 		if got, want := watch().Payload, fmt.Sprintf(`{"status":"running","progress":%d}`, n); got != want {
 			t.Fatalf("message %d is %s", n, got)
@@ -43,6 +44,7 @@ func TestManyReports(t *testing.T) {
 	if got := watch().Payload; !strings.Contains(got, "completed") {
 		t.Fatalf("the last message is %s", got)
 	}
+	step.Wait()
 }
 
 // TestBatches: what several tasks have to write while Redis is busy goes out

@@ -2,6 +2,7 @@ package redisq
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -67,15 +68,39 @@ func (o *outbox) take(batch []*write, now time.Time) (_ []*write, wait time.Dura
 // exchange sends a batch and reads the replies, which each command keeps. The
 // error is that of the connection, if it broke.
 func exchange(ctx context.Context, client *redis.Client, batch []*write) (lost error) {
-	var all []redis.Cmder
 	for _, w := range batch {
 		w.sent = w.commands(ctx)
-		for _, command := range w.sent {
-			all = append(all, command)
+	}
+	if err := confirm(ctx, client, batch); err != nil {
+		for _, w := range batch {
+			w.sent[0].SetErr(err)
+		}
+		return err
+	}
+	var all []redis.Cmder
+	for _, w := range batch {
+		if !w.confirmed {
+			all = appendCommands(all, w.sent)
 		}
 	}
+	return roundTrip(ctx, client, all)
+}
+
+func appendCommands(all []redis.Cmder, commands []*redis.Cmd) []redis.Cmder {
+	for _, command := range commands {
+		all = append(all, command)
+	}
+	return all
+}
+
+// roundTrip sends commands in one write and reads their replies. The error is
+// that of the connection.
+func roundTrip(ctx context.Context, client *redis.Client, commands []redis.Cmder) error {
+	if len(commands) == 0 {
+		return nil
+	}
 	pipe := client.Pipeline()
-	if err := pipe.BatchProcess(ctx, all...); err != nil {
+	if err := pipe.BatchProcess(ctx, commands...); err != nil {
 		return err
 	}
 	// Interrupted by closing the client: go-redis does not look at ctx while it waits.
@@ -84,6 +109,31 @@ func exchange(ctx context.Context, client *redis.Client, batch []*write) (lost e
 		return nil
 	}
 	return err
+}
+
+// confirm finds the writes of a batch that were carried out by a try whose reply
+// got lost: a result is stored and told once.
+func confirm(ctx context.Context, client *redis.Client, batch []*write) error {
+	var unsure []*write
+	var questions []redis.Cmder
+	for _, w := range batch {
+		if w.landed != nil && w.failure != nil && !isRefusal(w.failure) {
+			asked := w.landed(ctx)
+			unsure, questions = append(unsure, w), appendCommands(questions, asked)
+		}
+	}
+	if err := roundTrip(ctx, client, questions); err != nil {
+		return err
+	}
+	for i, w := range unsure {
+		w.confirmed = errors.Is(questions[2*i].Err(), redis.Nil) && isOne(questions[2*i+1])
+	}
+	return nil
+}
+
+func isOne(reply redis.Cmder) bool {
+	command, ok := reply.(*redis.Cmd)
+	return ok && command.Err() == nil && command.Val() == int64(1)
 }
 
 // settle tells the outcome of each write, and keeps what is to be sent again.

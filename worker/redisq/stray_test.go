@@ -61,7 +61,7 @@ func TestFinishedWhileLooking(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tasks.suspect(runStrays)
+	tasks.beSuspicious()
 	tasks.fetch.get().AddHook(&afterReading{do: func() {
 		if err := tasks.Finish(t.Context(), task, worker.Result{Final: worker.Progress{Status: worker.Completed}}); err != nil {
 			t.Error(err)

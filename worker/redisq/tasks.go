@@ -14,6 +14,7 @@ import (
 // Options says how an agent works with its Redis.
 type Options struct {
 	Agent           string        // agent id
+	Instance        string        // tells this agent from others of that id, and stays over its lives
 	Server          Server        // where tasks come from and results go
 	PollingInterval time.Duration // longest wait of one BLMOVE, and the heartbeat's period
 	// Environment reads the variables that are mirrored to <agent id>/environment.
@@ -29,26 +30,38 @@ type Tasks struct {
 	fetch  *link   // waits in BLMOVE
 	outbox *outbox // everything that is written
 
-	mu      sync.Mutex
-	held    map[string]int // payloads handed out and not finished
-	strays  []string       // payloads in progress that nobody was handed
-	check   checkMode      // what to do about tasks in progress before the next fetch
-	fetched int            // how many tasks the last fetch brought, at least 1
+	// moving is held while tasks are moved one by one, and while the list in
+	// progress is compared with what is held.
+	moving sync.Mutex
+
+	mu       sync.Mutex
+	held     map[string]holding // by the payloads that were handed out and not finished
+	strays   []stray            // payloads in progress that nobody was handed yet
+	suspect  bool               // there may be more of them in Redis
+	checked  bool               // the list in progress has been looked at
+	outages  int                // how often the connection was lost
+	fetched  int                // how many tasks the last fetch brought, at least 1
+	ahead    mark               // how far the queue was looked through
+	foreign  map[string]string  // lists of tasks that are not this agent's, by key
+	presence roll
+}
+
+// holding is a payload that was handed out.
+type holding struct {
+	count   int // equal payloads are different tasks
+	outages int // before it was taken
+}
+
+// stray is a payload in progress that is to be handed out.
+type stray struct {
+	payload string
+	list    string // where it stands
+	fetched bool   // just now, from the queue
 }
 
 var (
 	_ worker.Queue = (*Tasks)(nil)
 	_ worker.Board = (*Tasks)(nil)
-)
-
-// checkMode says what is known of tasks that stand in the list in progress and
-// that nobody works on.
-type checkMode int
-
-const (
-	noCheck    checkMode = iota
-	runStrays            // only the reply was lost: they never started
-	settleThem           // another life or another machine may have started them
 )
 
 // NewTasks returns the queue and board of an agent, to be closed by the caller.
@@ -58,15 +71,16 @@ func NewTasks(opt Options) *Tasks {
 	fetch := &link{server: opt.Server, size: 1}
 	fetch.server.replyTime = opt.PollingInterval + replyTime
 	return &Tasks{
-		opt: opt, health: health, fetch: fetch, fetched: 1,
-		outbox: newOutbox(&link{server: opt.Server, size: outboxConnections}, health, opt.PollingInterval),
-		held:   map[string]int{},
-		check:  settleThem,
+		opt: opt, health: health, fetch: fetch, fetched: 1, suspect: true,
+		outbox:  newOutbox(&link{server: opt.Server, size: outboxConnections}, health, opt.PollingInterval),
+		held:    map[string]holding{},
+		foreign: map[string]string{},
 	}
 }
 
-// outboxConnections are one for the batches and one to give tasks back.
-const outboxConnections = 2
+// outboxConnections are one for the batches, and two for what is done by the way:
+// looks at the queue, and signs of life.
+const outboxConnections = 3
 
 // Reconnect drops all connections: the next ones resolve the address again.
 func (t *Tasks) Reconnect() {
@@ -88,14 +102,6 @@ func retryPause(err error, interval time.Duration) time.Duration {
 		return min(long, interval/2)
 	}
 	return min(short, interval)
-}
-
-func (t *Tasks) release(payload string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.held[payload]--; t.held[payload] <= 0 {
-		delete(t.held, payload)
-	}
 }
 
 // expire is the life of a task's context without a heartbeat.

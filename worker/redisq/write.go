@@ -17,12 +17,16 @@ type write struct {
 	// refused makes what can be told on a Redis that turned out to be a replica;
 	// it is asked once and may be nil.
 	refused func() *write
-	done    chan error // gets the outcome; nil: nobody waits
+	// landed makes what tells whether the write was carried out although no reply
+	// came: LPOS of its task, and EXISTS of its result. nil: it may be sent twice.
+	landed func(context.Context) (twoQuestions []*redis.Cmd)
+	done   chan error // gets the outcome; nil: nobody waits
 
 	// Of the sender.
 	since     time.Time // when it was handed in
 	notBefore time.Time // when it may be tried again
 	sent      []*redis.Cmd
+	confirmed bool // it was found to have been carried out
 
 	// Guarded by the outbox.
 	failure error // of the last try
@@ -32,6 +36,9 @@ type write struct {
 // outcome looks at the replies to the last try. The error of a command that was
 // refused comes before the EXECABORT that follows from it.
 func (w *write) outcome() error {
+	if w.confirmed {
+		return nil
+	}
 	for _, command := range w.sent {
 		// When a connection breaks, go-redis gives its error to all commands of the
 		// batch, those that have their reply included.

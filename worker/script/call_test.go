@@ -55,7 +55,7 @@ func taskOf(tb testing.TB, data string, log *logrus.Entry) *worker.Call {
 	}
 	memory := workertest.NewMemory("module/m1")
 	instance := memory.Open()
-	engine, err := worker.New(worker.Config{AgentID: "module/m1", Actions: actions, Queue: instance, Board: instance, Log: log})
+	engine, err := worker.New(worker.Config{AgentID: "module/m1", Actions: actions, Queue: instance, Board: instance, Journal: workertest.NewJournal(), Log: log})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func start(t *testing.T, adjust ...func(*worker.Config)) *agent {
 	instance := a.Open()
 	cfg := worker.Config{
 		AgentID: "module/m1", Actions: a.registry("actions"), Events: a.registry("events"),
-		Queue: instance, Board: instance, Source: a.events, Log: logrus.NewEntry(logger), Stderr: a.stderr,
+		Queue: instance, Board: instance, Journal: workertest.NewJournal(), Source: a.events, Log: logrus.NewEntry(logger), Stderr: a.stderr,
 	}
 	for _, change := range adjust {
 		change(&cfg)

@@ -3,7 +3,9 @@
 //
 // A directory holds one folder for each action; every regular file in it is a
 // step, ordered by its name, but for validate-input.json and
-// validate-output.json, which are JSON Schemas.
+// validate-output.json, which are JSON Schemas. Beside the folders there may be a
+// file named repeatable: the names of actions, one a line (# begins a comment),
+// that do no harm when they are run again after the agent was killed.
 //
 // A step runs in a process group of its own, with pipes for its input, output,
 // error text and, for a task, commands. It is over when it has exited and the

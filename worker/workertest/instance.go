@@ -14,8 +14,10 @@ type MemoryInstance struct {
 	memory *Memory
 
 	// Guarded by the memory's lock.
-	settled bool           // what the life before left has been settled
-	held    map[string]int // payloads handed out and not finished
+	before []string       // what stood in progress when this life looked first
+	looked bool           // it has
+	held   map[string]int // payloads handed out and not finished
+	seen   int            // payloads of the queue that Ahead knows, counted since it is there
 }
 
 var _ Instance = (*MemoryInstance)(nil)
@@ -53,14 +55,13 @@ func (i *MemoryInstance) take(ctx context.Context) (payload string, err error) {
 }
 
 func (i *MemoryInstance) something() bool {
-	return !i.settled || len(i.unheld()) > 0 || len(i.memory.waiting) > 0
+	return !i.looked || len(i.unheld()) > 0 || len(i.memory.waiting) > 0
 }
 
 func (i *MemoryInstance) takeNow() (string, bool) {
 	m := i.memory
-	if !i.settled {
-		i.settle()
-		return "", false
+	if !i.looked {
+		i.looked, i.before = true, slices.Clone(m.inProgress)
 	}
 	if strays := i.unheld(); len(strays) > 0 {
 		i.held[strays[0]]++
@@ -69,9 +70,7 @@ func (i *MemoryInstance) takeNow() (string, bool) {
 	if len(m.waiting) == 0 {
 		return "", false
 	}
-	payload := m.waiting[0]
-	m.waiting = m.waiting[1:]
-	m.inProgress = append(m.inProgress, payload)
+	payload := m.takeWaiting(0)
 	if m.loseReply {
 		m.loseReply = false
 		return "", false
@@ -80,20 +79,45 @@ func (i *MemoryInstance) takeNow() (string, bool) {
 	return payload, true
 }
 
-// settle gives the tasks of the life before their result.
-func (i *MemoryInstance) settle() {
-	i.settled = true
-	for _, payload := range slices.Clone(i.memory.inProgress) {
-		task, err := worker.DecodeTask([]byte(payload))
-		if err != nil {
-			i.memory.forget(payload)
-			continue
+// Ahead implements [worker.Queue].
+func (i *MemoryInstance) Ahead(ctx context.Context, wanted func(worker.Task) bool) (worker.Task, bool, error) {
+	return i.pick(ctx, func() int { return max(0, i.seen-i.memory.taken) }, func(task worker.Task) bool {
+		if wanted(task) {
+			return true
 		}
-		i.memory.store(task, worker.Result{
-			Error: []byte("interrupted\n"), ExitCode: worker.ExitInterrupted,
-			Final: worker.Progress{Status: worker.Aborted},
-		})
-	}
+		i.seen++
+		return false
+	})
+}
+
+// Withdraw implements [worker.Queue].
+func (i *MemoryInstance) Withdraw(ctx context.Context, id string) (worker.Task, bool, error) {
+	return i.pick(ctx, func() int { return 0 }, func(task worker.Task) bool { return task.ID == id })
+}
+
+// pick takes a wanted task from anywhere in the queue, from some place on.
+func (i *MemoryInstance) pick(ctx context.Context, from func() int, wanted func(worker.Task) bool) (picked worker.Task, found bool, err error) {
+	err = i.unlessEnded(ctx, func() {
+		for at := from(); at < len(i.memory.waiting) && !found; at++ {
+			task, err := worker.DecodeTask([]byte(i.memory.waiting[at]))
+			if err == nil && wanted(task) {
+				picked, found = task, true
+				i.held[i.memory.takeWaiting(at)]++
+			}
+		}
+	})
+	return picked, found, err
+}
+
+// InProgress implements [worker.Queue].
+func (i *MemoryInstance) InProgress(ctx context.Context) (map[string]bool, error) {
+	keys := map[string]bool{}
+	err := i.unlessEnded(ctx, func() {
+		for _, payload := range i.memory.inProgress {
+			keys[worker.KeyOf([]byte(payload))] = true
+		}
+	})
+	return keys, err
 }
 
 // unheld are the payloads in progress that this life was not told of.
@@ -139,6 +163,9 @@ func (i *MemoryInstance) Heartbeat(_ context.Context, task worker.Task, p worker
 // Finish implements [worker.Board].
 func (i *MemoryInstance) Finish(ctx context.Context, task worker.Task, result worker.Result) error {
 	return i.unlessEnded(ctx, func() {
+		if _, known := i.memory.results[task.ID]; known && task.Payload == nil {
+			return
+		}
 		i.memory.store(task, result)
 		i.release(string(task.Payload))
 	})
@@ -155,10 +182,10 @@ func (i *MemoryInstance) unlessEnded(ctx context.Context, do func()) error {
 // Return implements [Instance].
 func (i *MemoryInstance) Return(ctx context.Context) error {
 	return i.unlessEnded(ctx, func() {
-		if !i.settled {
+		if !i.looked {
 			return
 		}
-		strays := i.unheld()
+		strays := slices.DeleteFunc(i.unheld(), func(payload string) bool { return slices.Contains(i.before, payload) })
 		for _, payload := range strays {
 			i.memory.forget(payload)
 		}

@@ -26,6 +26,7 @@ type Memory struct {
 	news       []News
 	told       map[string][]Told
 	loseReply  bool
+	taken      int // payloads that were taken from the queue
 }
 
 // Told is one message on a task's progress.
@@ -193,4 +194,14 @@ func (m *Memory) forget(payload string) {
 	if at := slices.Index(m.inProgress, payload); at >= 0 {
 		m.inProgress = slices.Delete(m.inProgress, at, at+1)
 	}
+}
+
+// takeWaiting moves a payload of the queue into the list in progress; the caller
+// is within change.
+func (m *Memory) takeWaiting(at int) string {
+	payload := m.waiting[at]
+	m.waiting = slices.Delete(m.waiting, at, at+1)
+	m.inProgress = append(m.inProgress, payload)
+	m.taken++
+	return payload
 }

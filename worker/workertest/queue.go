@@ -22,6 +22,8 @@ func queueChecks() []check {
 		{"an ended context takes no task", endedTakesNothing},
 		{"what Next gave up on can be had again", afterGivingUp},
 		{"no more is taken than there is room for", noMoreThanRoom},
+		{"Ahead takes what is wanted out of the queue, and looks at each task once", ahead},
+		{"Withdraw takes a waiting task, and no other", withdraws},
 	}
 }
 
@@ -188,4 +190,52 @@ func (b *bench) settleGivenUp(i Instance) {
 	if lists := b.Remote.Lists(b.t); !slices.Equal(lists.Waiting, []string{order("1")}) {
 		b.t.Fatalf("after Return: %+v", lists)
 	}
+}
+
+func ahead(b *bench) {
+	i := b.open()
+	var seen []string
+	wanted := func(task worker.Task) bool {
+		seen = append(seen, task.ID)
+		return task.ID == "wanted"
+	}
+	look := func(want string) {
+		b.t.Helper()
+		task, found, err := i.Ahead(b.t.Context(), wanted)
+		if err != nil || found != (want != "") || task.ID != want {
+			b.t.Fatalf("got %+v, %v, %v; want %q", task, found, err, want)
+		}
+	}
+	look("")
+	b.Remote.Push(b.t, order("1"), order("2"), "rubbish")
+	look("")
+	b.take(i, "1")
+	b.Remote.Push(b.t, order("3"), order("wanted"), order("4"))
+	look("wanted")
+	look("")
+	look("")
+	seen = nil
+	if look(""); len(seen) != 0 {
+		b.t.Fatalf("looked again at %v", seen)
+	}
+	b.wantLists(Lists{
+		Waiting:    []string{order("2"), "rubbish", order("3"), order("4")},
+		InProgress: []string{order("1"), order("wanted")},
+	})
+}
+
+func withdraws(b *bench) {
+	i := b.open()
+	b.Remote.Push(b.t, order("1"), order("2"), order("3"))
+	task, found, err := i.Withdraw(b.t.Context(), "2")
+	if err != nil || !found || task.ID != "2" {
+		b.t.Fatalf("got %+v, %v, %v", task, found, err)
+	}
+	if _, found, err := i.Withdraw(b.t.Context(), "2"); found || err != nil {
+		b.t.Fatalf("again: %v, %v", found, err)
+	}
+	b.wantLists(Lists{Waiting: []string{order("1"), order("3")}, InProgress: []string{order("2")}})
+	b.take(i, "1")
+	b.finish(i, task, done())
+	b.wantLists(Lists{Waiting: []string{order("3")}, InProgress: []string{order("1")}})
 }

@@ -3,6 +3,7 @@ package workertest
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"cluster-agent/worker"
@@ -10,8 +11,8 @@ import (
 
 func recoveryChecks() []check {
 	return []check{
-		{"what a life left behind is settled by the next", settled},
-		{"what is no task is not settled but forgotten", rubbishLeft},
+		{"what a life left behind is handed out by the next, before what waits", handedOutAgain},
+		{"what is no task and was left behind is forgotten", rubbishLeft},
 		{"a task whose reply was lost is handed out again, once", strayAgain},
 		{"what a fetch took that was broken off is handed out", brokenOff},
 		{"Return gives back what was not handed out, in order", returns},
@@ -19,32 +20,61 @@ func recoveryChecks() []check {
 		{"Return leaves alone what the life before had begun", returnKeepsOld},
 		{"a task that could not be accepted is given back", returnsUnaccepted},
 		{"a task whose result could not be stored is not given back", returnKeepsUnstored},
+		{"InProgress tells the keys of the tasks in progress", inProgressKeys},
+		{"the result of a task that only its name is left of is stored once", finishByName},
 	}
 }
 
-func settled(b *bench) {
+func handedOutAgain(b *bench) {
 	first := b.Open(b.t)
 	b.Remote.Push(b.t, order("cut off"), order("next"))
-	task := b.take(first, "cut off")
-	b.accept(first, task)
+	b.accept(first, b.take(first, "cut off"))
 	closeInstance(b.t, first)
 
-	watch := b.Remote.Watch(b.t)
-	b.take(b.open(), "next")
-	b.wantNews(watch, "cut off", worker.Progress{Status: worker.Aborted})
-	b.wantRecord("cut off", map[string]string{"output": "", "exit_code": "12"})
-	if b.Remote.Record(b.t, "cut off")["error"] == "" {
-		b.t.Fatal("the error text says nothing")
-	}
+	second := b.open()
+	task := b.take(second, "cut off")
+	b.take(second, "next")
+	b.wantRecord("cut off", map[string]string{"exit_code": ""})
+	b.finish(second, task, done())
 	b.wantLists(Lists{InProgress: []string{order("next")}})
 }
 
 func rubbishLeft(b *bench) {
-	b.Strand(b.t, "rubbish", order("old"), `{"id":"no action"}`)
+	b.Strand(b.t, "rubbish", order("old"))
 	b.Remote.Push(b.t, order("next"))
-	b.take(b.open(), "next")
-	b.wantRecord("old", map[string]string{"exit_code": "12"})
-	b.wantLists(Lists{InProgress: []string{order("next")}})
+	i := b.open()
+	var undecodable *worker.DecodeError
+	if _, err := i.Next(b.t.Context(), 1); !errors.As(err, &undecodable) {
+		b.t.Fatalf("error %v, want a DecodeError", err)
+	}
+	b.take(i, "old")
+	b.take(i, "next")
+	b.wantLists(Lists{InProgress: []string{order("old"), order("next")}})
+}
+
+func inProgressKeys(b *bench) {
+	b.Strand(b.t, order("old"))
+	b.Remote.Push(b.t, order("next"), order("waiting"))
+	i := b.open()
+	b.take(i, "old")
+	b.take(i, "next")
+	got, err := i.InProgress(b.t.Context())
+	want := map[string]bool{worker.KeyOf([]byte(order("old"))): true, worker.KeyOf([]byte(order("next"))): true}
+	if err != nil || !maps.Equal(got, want) {
+		b.t.Fatalf("got %v, %v", got, err)
+	}
+}
+
+// A journal may know of a task that Redis has lost.
+func finishByName(b *bench) {
+	i := b.open()
+	named := worker.Task{ID: "lost", Action: "act", Key: worker.KeyOf([]byte(order("lost")))}
+	watch := b.Remote.Watch(b.t)
+	for _, result := range []worker.Result{done(), {ExitCode: worker.ExitInterrupted}} {
+		b.finish(i, named, result)
+	}
+	b.wantNews(watch, "lost", done().Final)
+	b.wantRecord("lost", map[string]string{"output": "out\n", "exit_code": "0"})
 }
 
 func strayAgain(b *bench) {
@@ -145,6 +175,5 @@ func returnKeepsUnstored(b *bench) {
 	}
 	b.wantLists(Lists{InProgress: []string{order("1")}})
 	b.Remote.Push(b.t, order("next"))
-	b.take(b.open(), "next")
-	b.wantRecord("1", map[string]string{"exit_code": "12"})
+	b.take(b.open(), "1")
 }

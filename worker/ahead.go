@@ -1,0 +1,106 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// aheadInterval is how soon the engine's own actions are found behind a queue of
+// tasks that wait for their turn.
+const aheadInterval = 50 * time.Millisecond
+
+func (w *Worker) isFull() bool { return len(w.slots) == cap(w.slots) }
+
+func (w *Worker) isBuiltin(task Task) bool { return w.builtin(task.Action) != nil }
+
+// takeSlot waits for a free slot; false if ctx ended before.
+func (w *Worker) takeSlot(ctx context.Context) bool {
+	select {
+	case w.slots <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case w.crowded <- struct{}{}:
+	default:
+	}
+	select {
+	case w.slots <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// serveAhead serves the engine's own actions while all slots are taken: a task
+// may hold its slot until a cancel-task comes. It looks until looking ends; what
+// it has found by then is finished.
+func (w *Worker) serveAhead(looking, ctx context.Context) {
+	var tasks sync.WaitGroup
+	defer tasks.Wait()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-w.crowded:
+		case <-looking.Done():
+			return
+		}
+		for w.isFull() && looking.Err() == nil {
+			timer.Reset(aheadInterval)
+			select {
+			case <-timer.C:
+				w.lookAhead(looking, ctx, &tasks)
+			case <-looking.Done():
+			}
+		}
+	}
+}
+
+// lookAhead serves what there is now, if all slots are taken still.
+func (w *Worker) lookAhead(looking, ctx context.Context, tasks *sync.WaitGroup) {
+	for w.isFull() {
+		task, found, err := w.cfg.Queue.Ahead(looking, w.isBuiltin)
+		if err != nil {
+			w.cfg.Log.Debugf("look for the engine's own actions in the queue: %v", err)
+		}
+		if !found {
+			return
+		}
+		w.start(ctx, tasks, task, func() {})
+	}
+}
+
+// rejectNext takes the next task while there is no slot for it. If there is
+// still none after a while, it is rejected.
+func (w *Worker) rejectNext(taking, ctx context.Context, tasks *sync.WaitGroup) {
+	task, err := w.cfg.Queue.Next(taking, 1)
+	if err != nil {
+		w.ignored(err)
+		return
+	}
+	if w.isBuiltin(task) || w.cfg.Journal.Past(task) != (Past{}) {
+		w.start(ctx, tasks, task, func() {}) // no step is run; a repetition aside
+		return
+	}
+	timer := time.NewTimer(w.cfg.OverloadWait)
+	defer timer.Stop()
+	select {
+	case w.slots <- struct{}{}:
+		w.start(ctx, tasks, task, func() { <-w.slots })
+	case <-timer.C:
+		w.reject(ctx, task)
+	case <-ctx.Done():
+		// It stands in progress and was never begun: the next life runs it.
+	}
+}
+
+func (w *Worker) reject(ctx context.Context, task Task) {
+	storing, stop := outlive(ctx, w.cfg.StopGrace)
+	defer stop()
+	w.answer(storing, task, func() Result {
+		return w.unrun(task, ExitBusy, fmt.Sprintf("rejected, for the agent is busy with %d tasks", cap(w.slots)))
+	})
+}

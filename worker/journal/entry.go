@@ -1,0 +1,40 @@
+package journal
+
+import "cluster-agent/worker"
+
+// entry is what is known of the tasks with one payload.
+type entry struct {
+	id      string
+	action  string
+	begun   int    // how often it was begun, in this life and earlier ones
+	running int    // how many run in this life; equal payloads may run at once
+	step    string // the last step that was started
+	boot    string // of the machine, when it was begun
+	result  int64  // bytes of the result that is kept; 0 if there is none
+}
+
+// past is what an entry means on a machine that was booted as boot. What was
+// written of a step may have been lost with the power.
+func (e *entry) past(boot string) worker.Past {
+	return worker.Past{
+		Begun: e.begun, Step: e.step, Kept: e.result > 0,
+		Started: e.begun > 0 && (e.step != "" || e.boot != boot),
+	}
+}
+
+func (e *entry) record(key string) record {
+	return record{Kind: beginKind, Key: key, ID: e.id, Action: e.action, Begun: e.begun, Boot: e.boot, Step: e.step}
+}
+
+// replay has the entries know what a record says.
+func replay(entries map[string]*entry, r record) {
+	switch e := entries[r.Key]; {
+	case r.Kind == beginKind:
+		entries[r.Key] = &entry{id: r.ID, action: r.Action, begun: r.Begun, boot: r.Boot, step: r.Step}
+	case e == nil:
+	case r.Kind == stepKind:
+		e.step = r.Step
+	case r.Kind == endKind:
+		delete(entries, r.Key)
+	}
+}

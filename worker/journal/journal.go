@@ -1,0 +1,160 @@
+// Package journal remembers on disk how far each task of an agent has come, so
+// that an agent that was killed knows afterwards what it had started.
+//
+// A journal is a directory:
+//
+//	lock        held by the agent that works with it; its process id
+//	log.0 log.1 one of them is written to, record by record; when it is full, what
+//	            still counts goes to the other
+//	result-KEY  a result that Redis did not take
+//
+// A record is a line: a checksum, a space, JSON. The checksum (CRC-32C,
+// hexadecimal) covers the number of the log's generation too, so that what an
+// earlier generation left behind the end is no record. The files are filled with
+// zeros in advance: a record changes no metadata, needs no space on a disk that
+// has become full, and is on disk after one fdatasync(2).
+//
+// That a task is begun is on disk before the wait of [Journal.Begin] returns.
+// Which step it has come to is only written, which survives a kill and not a
+// power failure: after one, a task that was begun counts as started.
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"cluster-agent/worker"
+)
+
+// Journal is a directory in the hands of one agent. All methods may be called
+// at once. It is a [worker.Journal].
+type Journal struct {
+	dir      string
+	lock     *os.File
+	boot     string // of the machine, now
+	instance string
+
+	mu      sync.Mutex
+	entries map[string]*entry // by the tasks' keys
+	kept    int64             // bytes of results kept
+	log     *log
+	next    *batch // what is written and not known to be on disk
+
+	wake   chan struct{} // something is to be brought to disk
+	closed chan struct{}
+	done   sync.WaitGroup
+}
+
+var _ worker.Journal = (*Journal)(nil)
+
+// Open takes the directory, which is made if it is not there, and reads what an
+// earlier life has left. A [*TakenError] means that another process works with it.
+// The warning tells of what could not be read; the journal goes on without it.
+func Open(dir string) (j *Journal, warning, err error) {
+	if err = os.MkdirAll(dir, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("make journal: %w", err)
+	}
+	lock, err := takeLock(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	j = &Journal{
+		dir: dir, lock: lock, entries: map[string]*entry{}, next: newBatch(),
+		wake: make(chan struct{}, 1), closed: make(chan struct{}),
+	}
+	if warning, err = j.load(); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("open journal %s: %w", dir, err), lock.Close())
+	}
+	j.done.Go(j.commit)
+	return j, warning, nil
+}
+
+// Instance names the agent that the directory belongs to, in all of its lives:
+// 32 hexadecimal digits.
+func (j *Journal) Instance() string { return j.instance }
+
+// Close brings what was written to disk and gives the directory back.
+func (j *Journal) Close() error {
+	close(j.closed)
+	j.done.Wait()
+	return errors.Join(j.log.close(), j.lock.Close())
+}
+
+// Past implements [worker.Journal].
+func (j *Journal) Past(task worker.Task) worker.Past {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if e := j.entries[task.Key]; e != nil {
+		return e.past(j.boot)
+	}
+	return worker.Past{}
+}
+
+// Left implements [worker.Journal].
+func (j *Journal) Left() []worker.Task {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var left []worker.Task
+	for key, e := range j.entries {
+		if e.running == 0 {
+			left = append(left, worker.Task{ID: e.id, Action: e.action, Key: key})
+		}
+	}
+	return left
+}
+
+// Begin implements [worker.Journal].
+func (j *Journal) Begin(task worker.Task) (wait func() error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e := j.entries[task.Key]
+	if e == nil {
+		e = &entry{id: task.ID, action: task.Action}
+		j.entries[task.Key] = e
+	}
+	e.begun++
+	e.running++
+	e.boot, e.step = j.boot, ""
+	if err := j.write(e.record(task.Key)); err != nil {
+		return func() error { return err }
+	}
+	return j.next.wait
+}
+
+// Step implements [worker.Journal].
+func (j *Journal) Step(task worker.Task, name string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e := j.entries[task.Key]
+	if e == nil {
+		return nil
+	}
+	e.step = name
+	return j.write(record{Kind: stepKind, Key: task.Key, Step: name})
+}
+
+// Forget implements [worker.Journal].
+func (j *Journal) Forget(task worker.Task) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e := j.entries[task.Key]
+	if e == nil {
+		return nil
+	}
+	if e.running--; e.running > 0 {
+		return nil // an equal one runs on
+	}
+	delete(j.entries, task.Key)
+	return errors.Join(j.write(record{Kind: endKind, Key: task.Key}), j.drop(task.Key, e))
+}
+
+// Leave implements [worker.Journal].
+func (j *Journal) Leave(task worker.Task) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if e := j.entries[task.Key]; e != nil && e.running > 0 {
+		e.running--
+	}
+}

@@ -1,0 +1,263 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"cluster-agent/worker"
+	"cluster-agent/worker/workertest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// life opens a journal that is whole.
+func life(t *testing.T, dir string) *Journal {
+	t.Helper()
+	j, warning, err := Open(dir)
+	must(t, errors.Join(warning, err))
+	return j
+}
+
+// kill ends a life as SIGKILL does: what was written stays, nothing is added.
+func (j *Journal) kill(t *testing.T) {
+	t.Helper()
+	close(j.closed)
+	j.done.Wait()
+	must(t, errors.Join(j.log.close(), j.lock.Close()))
+}
+
+// TestConformance: a crash is a journal that is not closed; a power failure is
+// another boot.
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	workertest.RunJournal(t, func(t *testing.T) workertest.JournalFixture {
+		t.Helper()
+		dir := t.TempDir()
+		now := life(t, dir)
+		t.Cleanup(func() { must(t, now.Close()) })
+		return workertest.JournalFixture{Journal: now, Crash: func(t *testing.T, power bool) worker.Journal {
+			t.Helper()
+			now.kill(t)
+			now = life(t, dir)
+			if power {
+				now.boot = "another boot"
+			}
+			return now
+		}}
+	})
+}
+
+func task(n int) worker.Task {
+	payload := fmt.Appendf(nil, `{"id":"%d","action":"a"}`, n)
+	return worker.Task{ID: fmt.Sprint(n), Action: "a", Payload: payload, Key: worker.KeyOf(payload)}
+}
+
+// TestManyTasks: the log goes round many times, while a few tasks stay.
+func TestManyTasks(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := life(t, dir)
+	must(t, j.Begin(task(-1))())
+	must(t, j.Step(task(-1), "10stays"))
+	var group sync.WaitGroup
+	const lanes, each = 8, 2_000
+	for lane := range lanes {
+		group.Go(func() {
+			for n := range each {
+				now := task(lane*each + n)
+				if err := errors.Join(j.Begin(now)(), j.Step(now, "10a"), j.Forget(now)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	generation := j.log.generation
+	instance := j.Instance()
+	j.kill(t)
+	j = life(t, dir)
+	defer func() { must(t, j.Close()) }()
+	if left := j.Left(); len(left) != 1 || left[0].ID != "-1" {
+		t.Fatalf("left are %+v", left)
+	}
+	if past := j.Past(task(-1)); past.Step != "10stays" {
+		t.Fatalf("past is %+v", past)
+	}
+	if generation < 4 || j.Instance() != instance {
+		t.Fatalf("generation %d, instance %s, before %s", generation, j.Instance(), instance)
+	}
+	for number := range 2 {
+		info, err := os.Stat(logPath(dir, number))
+		must(t, err)
+		if info.Size() > 2*logSize {
+			t.Errorf("%s has %d bytes", info.Name(), info.Size())
+		}
+	}
+}
+
+// TestCutOff: wherever the last write was cut off, what was written before counts,
+// and what is added afterwards is read.
+func TestCutOff(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := life(t, dir)
+	must(t, j.Begin(task(1))())
+	whole := j.log.end
+	must(t, j.Begin(task(2))())
+	end, number := j.log.end, j.log.current
+	j.kill(t)
+	content, err := os.ReadFile(logPath(dir, number))
+	must(t, err)
+	for cut := whole; cut < end; cut += 7 {
+		damaged := append([]byte{}, content...)
+		clear(damaged[cut:])
+		must(t, os.WriteFile(logPath(dir, number), damaged, 0o600))
+		must(t, os.WriteFile(logPath(dir, 1-number), make([]byte, logSize), 0o600))
+		j := life(t, dir)
+		if left := j.Left(); len(left) != 1 || left[0].ID != "1" {
+			t.Fatalf("cut at %d: left are %+v", cut, left)
+		}
+		must(t, j.Begin(task(3))())
+		j.kill(t)
+		j = life(t, dir)
+		if left := j.Left(); len(left) != 2 {
+			t.Fatalf("cut at %d: left are %+v", cut, left)
+		}
+		must(t, j.Close())
+	}
+}
+
+// TestSwitchCutOff: when the power fails while a log takes over, the old one counts.
+func TestSwitchCutOff(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := life(t, dir)
+	for n := range 5 {
+		must(t, j.Begin(task(n))())
+	}
+	old := j.log.current
+	must(t, j.log.begin(j.live()))
+	next, end := j.log.current, j.log.end
+	j.kill(t)
+	content, err := os.ReadFile(logPath(dir, next))
+	must(t, err)
+	if next == old {
+		t.Fatal("the log did not change")
+	}
+	for cut := int64(0); cut < end; cut += 13 {
+		damaged := append([]byte{}, content...)
+		clear(damaged[cut:])
+		must(t, os.WriteFile(logPath(dir, next), damaged, 0o600))
+		l, err := openLog(dir)
+		must(t, err)
+		j := &Journal{dir: dir, entries: map[string]*entry{}, log: l}
+		if err := j.recall(); err != nil || len(j.entries) != 5 || j.log.current != old {
+			t.Fatalf("cut at %d: %v, %d entries, log %d", cut, err, len(j.entries), j.log.current)
+		}
+		must(t, l.close())
+	}
+}
+
+// TestTaken: a second agent learns who has the journal, and gets it afterwards.
+func TestTaken(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := life(t, dir)
+	_, _, err := Open(dir)
+	taken, ok := errors.AsType[*TakenError](err)
+	if !ok || taken.Process != fmt.Sprint(os.Getpid()) {
+		t.Fatalf("error is %v", err)
+	}
+	must(t, first.Close())
+	must(t, life(t, dir).Close())
+}
+
+// TestDamaged: what cannot be read is told, and another instance begins.
+func TestDamaged(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := life(t, dir)
+	instance := j.Instance()
+	must(t, j.Close())
+	for number := range 2 {
+		must(t, os.WriteFile(logPath(dir, number), []byte("no journal\n"), 0o600))
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "result-x"), []byte("no result"), 0o600))
+	j, warning, err := Open(dir)
+	must(t, err)
+	if warning == nil || !strings.Contains(warning.Error(), "log.0") || j.Instance() == instance {
+		t.Fatalf("warning %v, instance %s", warning, j.Instance())
+	}
+	must(t, j.Close())
+	if _, err := os.Stat(filepath.Join(dir, "unreadable-result-x")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestUnwritable: a directory in which nothing can be made is a clear error.
+func TestUnwritable(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(file, nil, 0o600))
+	if _, _, err := Open(filepath.Join(file, "journal")); err == nil || !strings.Contains(err.Error(), "make journal") {
+		t.Fatalf("error is %v", err)
+	}
+}
+
+// TestKeepLimit: what does not fit any more is kept without its output.
+func TestKeepLimit(t *testing.T) {
+	t.Parallel()
+	j := life(t, t.TempDir())
+	defer func() { must(t, j.Close()) }()
+	for n := range 2 {
+		must(t, j.Begin(task(n))())
+		must(t, j.Keep(task(n), worker.Result{Output: make([]byte, keepLimit*5/8), ExitCode: n}))
+	}
+	first, err := j.Result(task(0))
+	must(t, err)
+	second, err := j.Result(task(1))
+	must(t, err)
+	if len(first.Output) != keepLimit*5/8 || second.Output != nil || second.ExitCode != 1 || !strings.Contains(string(second.Error), "64 MiB") {
+		t.Fatalf("kept %d and %d bytes, %q", len(first.Output), len(second.Output), second.Error)
+	}
+	must(t, j.Forget(task(0)))
+	must(t, j.Keep(task(1), worker.Result{Output: make([]byte, 10)}))
+	if third, err := j.Result(task(1)); err != nil || len(third.Output) != 10 {
+		t.Fatalf("kept %d bytes, %v", len(third.Output), err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	line, err := record{Kind: beginKind, Key: "k", ID: "1"}.encode(7)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(line, int64(7))
+	f.Add([]byte("00000000 {}"), int64(0))
+	f.Fuzz(func(t *testing.T, line []byte, generation int64) {
+		r, err := decode(line, generation)
+		if err != nil {
+			return
+		}
+		again, err := r.encode(generation)
+		must(t, err)
+		if _, err := decode(again[:len(again)-1], generation); err != nil {
+			t.Fatalf("%q is read, and %q is not: %v", line, again, err)
+		}
+	})
+}

@@ -1,0 +1,156 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sirupsen/logrus"
+)
+
+// mostRuns is how often an action that may be repeated is begun, before what
+// kills the agent is taken to be the action.
+const mostRuns = 3
+
+// keepAfter is how long Redis may take for a result before that is kept on
+// disk, too.
+const keepAfter = time.Second
+
+// decision is what becomes of a task that was handed out.
+type decision int
+
+const (
+	runIt    decision = iota
+	storeIt           // it has run, and its result is kept
+	settleIt          // it was, or may have been, interrupted
+)
+
+// decide tells what becomes of a task with that past.
+func decide(past Past, foreign, repeatable bool) decision {
+	switch {
+	case past.Kept:
+		return storeIt
+	case !past.Started && !foreign:
+		return runIt
+	case repeatable && past.Begun < mostRuns:
+		return runIt
+	default:
+		return settleIt
+	}
+}
+
+func (w *Worker) decide(task Task, past Past) decision {
+	if past == (Past{}) && !task.Foreign {
+		return runIt // by far the most
+	}
+	repeatable, err := w.cfg.Actions.Repeatable(task.Action)
+	if err != nil {
+		w.cfg.Log.Warnf("%s: whether it may be run again: %v", w.subject(task), err)
+	}
+	decided := decide(past, task.Foreign, repeatable)
+	if decided == runIt && past.Started {
+		w.cfg.Log.Warnf("%s: was interrupted%s, is run again", w.subject(task), atStep(past))
+	}
+	return decided
+}
+
+// settle gives a task that was interrupted its result.
+func (w *Worker) settle(ctx context.Context, task Task, past Past) {
+	why := "the agent was interrupted while it ran the task" + atStep(past)
+	if task.Foreign {
+		why = "another agent of that id took the task and is gone: whether it was started is not known"
+	}
+	w.store(ctx, task, w.unrun(task, ExitInterrupted, why))
+}
+
+func atStep(past Past) string {
+	if past.Step == "" {
+		return ""
+	}
+	return " at step " + past.Step
+}
+
+// storeKept stores the result that an earlier try has left.
+func (w *Worker) storeKept(ctx context.Context, task Task, past Past) {
+	result, err := w.cfg.Journal.Result(task)
+	if err != nil {
+		w.cfg.Log.Errorf("%s: %v", w.subject(task), err)
+		w.settle(ctx, task, past)
+		return
+	}
+	w.store(ctx, task, result)
+}
+
+// store stores a result. What the board does not take is kept.
+func (w *Worker) store(ctx context.Context, task Task, result Result) {
+	late := time.AfterFunc(keepAfter, func() { w.keep(task, result) })
+	err := w.cfg.Board.Finish(ctx, task, result)
+	late.Stop()
+	if err == nil {
+		w.forget(task)
+		return
+	}
+	w.cfg.Log.Errorf("%s: store result: %v; it is stored when that is possible again", w.subject(task), err)
+	w.keep(task, result)
+	w.cfg.Journal.Leave(task)
+	select {
+	case w.left <- struct{}{}:
+	default:
+	}
+}
+
+func (w *Worker) keep(task Task, result Result) {
+	if err := w.cfg.Journal.Keep(task, result); err != nil {
+		w.cfg.Log.Errorf("%s: %v", w.subject(task), err)
+	}
+}
+
+func (w *Worker) forget(task Task) {
+	if err := w.cfg.Journal.Forget(task); err != nil {
+		w.cfg.Log.Errorf("%s: %v", w.subject(task), err)
+	}
+}
+
+// settleLeft gives the tasks that were begun, and that the queue does not know
+// any more, their results: at the start, and when a result could not be stored.
+// Those that stand in progress are handed out with the others.
+func (w *Worker) settleLeft(ctx context.Context) {
+	for {
+		if len(w.cfg.Journal.Left()) > 0 {
+			w.settleLost(ctx)
+		}
+		select {
+		case <-w.left:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (w *Worker) settleLost(ctx context.Context) {
+	inProgress, err := w.cfg.Queue.InProgress(ctx)
+	if err != nil {
+		return // ctx has ended
+	}
+	for _, task := range w.cfg.Journal.Left() {
+		if inProgress[task.Key] {
+			continue
+		}
+		if past := w.cfg.Journal.Past(task); past.Kept {
+			w.storeKept(ctx, task, past)
+		} else {
+			w.settle(ctx, task, past)
+		}
+	}
+}
+
+// notBegun is the result of a task that the journal cannot take.
+func (w *Worker) notBegun(task Task, err error) Result {
+	return w.unrun(task, ExitFailure, fmt.Sprintf("not started, for the journal cannot be written: %v", err))
+}
+
+// unrun is the result of a task that the engine ends by itself.
+func (w *Worker) unrun(task Task, code int, why string) Result {
+	w.cfg.Log.Logf(logrus.WarnLevel, "%s: action %q status is %q (%d): %s", w.subject(task), task.Action, Aborted, code, why)
+	return Result{Error: []byte("Task " + task.ID + ": " + why + "\n"), ExitCode: code, Final: Progress{Status: Aborted}}
+}

@@ -1,0 +1,50 @@
+package redisq
+
+// hold notes that a payload is handed out.
+func (t *Tasks) hold(payload string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.held[payload] = holding{count: t.held[payload].count + 1, outages: t.outages}
+}
+
+// release notes that it is finished, or was never begun.
+func (t *Tasks) release(payload string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h := t.held[payload]
+	if h.count--; h.count <= 0 {
+		delete(t.held, payload)
+		return
+	}
+	t.held[payload] = h
+}
+
+// cameBack tells whether a payload that was just fetched has been taken before:
+// a Redis that has lost its last writes, or another one that had not got them
+// yet, has the task in its queue again.
+func (t *Tasks) cameBack(payload string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h, ok := t.held[payload]
+	return ok && h.outages < t.outages
+}
+
+// wasAway tells whether Redis may have lost sight of a task since it was taken.
+func (t *Tasks) wasAway(payload string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.held[payload].outages < t.outages
+}
+
+// own is the list of this instance's tasks in progress.
+func (t *Tasks) own() string { return inProgressKey(t.opt.Agent, t.opt.Instance) }
+
+// list is where a task stands while it is in progress.
+func (t *Tasks) list(key string) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if list, ok := t.foreign[key]; ok {
+		return list
+	}
+	return t.own()
+}

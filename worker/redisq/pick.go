@@ -1,0 +1,129 @@
+package redisq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+
+	"cluster-agent/worker"
+)
+
+// mark is how far the queue has been looked through by Ahead. New tasks are
+// pushed at the one end, while others are taken from the other.
+type mark struct {
+	length int // of the queue, when it was looked at
+	taken  int // tasks that were taken from it since
+}
+
+// lookAtOnce is how many payloads of the queue are read at a time.
+const lookAtOnce = 128
+
+// Ahead implements [worker.Queue].
+func (t *Tasks) Ahead(ctx context.Context, wanted func(worker.Task) bool) (worker.Task, bool, error) {
+	length, err := t.outbox.link.get().LLen(ctx, queueKey(t.opt.Agent)).Result()
+	if err != nil {
+		return worker.Task{}, false, fmt.Errorf("look at the queue: %w", err)
+	}
+	t.mu.Lock()
+	fresh := int(length) - t.ahead.length + t.ahead.taken
+	if fresh < 0 {
+		fresh = int(length) // it is another queue
+	}
+	before := t.ahead
+	t.ahead = mark{length: int(length)}
+	t.mu.Unlock()
+
+	task, found, err := t.pick(ctx, min(fresh, int(length)), wanted)
+	if found || err != nil { // there may be more
+		t.mu.Lock()
+		t.ahead = mark{length: before.length, taken: before.taken + t.ahead.taken}
+		t.mu.Unlock()
+	}
+	return task, found, err
+}
+
+// Withdraw implements [worker.Queue].
+func (t *Tasks) Withdraw(ctx context.Context, id string) (worker.Task, bool, error) {
+	length, err := t.outbox.link.get().LLen(ctx, queueKey(t.opt.Agent)).Result()
+	if err != nil {
+		return worker.Task{}, false, fmt.Errorf("look at the queue: %w", err)
+	}
+	task, found, err := t.pick(ctx, int(length), func(task worker.Task) bool { return task.ID == id })
+	if found {
+		t.mu.Lock()
+		t.ahead.taken++
+		t.mu.Unlock()
+	}
+	return task, found, err
+}
+
+// pick takes the oldest wanted one of the tasks that were pushed last.
+func (t *Tasks) pick(ctx context.Context, last int, wanted func(worker.Task) bool) (worker.Task, bool, error) {
+	for end := last; end > 0; end -= lookAtOnce {
+		start := max(0, end-lookAtOnce)
+		payloads, err := t.outbox.link.get().LRange(ctx, queueKey(t.opt.Agent), int64(start), int64(end-1)).Result()
+		if err != nil {
+			return worker.Task{}, false, fmt.Errorf("look at the queue: %w", err)
+		}
+		for _, payload := range slices.Backward(payloads) {
+			task, err := worker.DecodeTask([]byte(payload))
+			if err != nil || !wanted(task) {
+				continue
+			}
+			if moved, err := t.move(ctx, payload); moved || err != nil {
+				return task, moved, err
+			}
+		}
+	}
+	return worker.Task{}, false, nil
+}
+
+// moveTries is how often a busy queue may get in the way of taking a task out
+// of its middle.
+const moveTries = 10
+
+// move takes a payload out of the queue's middle; false if it is gone.
+func (t *Tasks) move(ctx context.Context, payload string) (moved bool, err error) {
+	t.moving.Lock()
+	defer t.moving.Unlock()
+	t.hold(payload)
+	for range moveTries {
+		moved, err = t.tryMove(ctx, payload)
+		if !errors.Is(err, redis.TxFailedErr) {
+			break
+		}
+	}
+	if !moved {
+		t.release(payload)
+	}
+	if err != nil {
+		// The reply may have been lost, and not the task.
+		t.beSuspicious()
+		return false, fmt.Errorf("take a task out of the queue: %w", err)
+	}
+	return moved, nil
+}
+
+func (t *Tasks) tryMove(ctx context.Context, payload string) (moved bool, err error) {
+	queue := queueKey(t.opt.Agent)
+	err = t.outbox.link.get().Watch(ctx, func(tx *redis.Tx) error {
+		_, err := tx.LPos(ctx, queue, payload, redis.LPosArgs{}).Result()
+		if errors.Is(err, redis.Nil) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		_, err = tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+			pipe.LRem(ctx, queue, -1, payload)
+			pipe.LPush(ctx, t.own(), payload)
+			return nil
+		})
+		moved = err == nil
+		return err
+	}, queue)
+	return moved, err
+}

@@ -1,0 +1,125 @@
+package workertest
+
+import (
+	"sync"
+
+	"cluster-agent/worker"
+)
+
+// Journal remembers tasks as long as the test lasts. It is a [worker.Journal]
+// for tests of what stands above; [Journal.Crash] ends a life.
+type Journal struct {
+	mu      sync.Mutex
+	tasks   map[string]*noted
+	running map[string]int
+}
+
+// noted is what is known of the tasks with one key.
+type noted struct {
+	task   worker.Task
+	past   worker.Past
+	result worker.Result
+}
+
+var _ worker.Journal = (*Journal)(nil)
+
+// NewJournal returns an empty one.
+func NewJournal() *Journal {
+	return &Journal{tasks: map[string]*noted{}, running: map[string]int{}}
+}
+
+// Crash ends a life of the agent: nothing runs any more. A failure of the power
+// loses which steps were started.
+func (j *Journal) Crash(power bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	clear(j.running)
+	for _, n := range j.tasks {
+		n.past.Started = n.past.Started || power
+		if power {
+			n.past.Step = ""
+		}
+	}
+}
+
+// Past implements [worker.Journal].
+func (j *Journal) Past(task worker.Task) worker.Past {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if n := j.tasks[task.Key]; n != nil {
+		return n.past
+	}
+	return worker.Past{}
+}
+
+// Left implements [worker.Journal].
+func (j *Journal) Left() []worker.Task {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var left []worker.Task
+	for key, n := range j.tasks {
+		if j.running[key] == 0 {
+			left = append(left, n.task)
+		}
+	}
+	return left
+}
+
+// Begin implements [worker.Journal].
+func (j *Journal) Begin(task worker.Task) func() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	n := j.tasks[task.Key]
+	if n == nil {
+		n = &noted{task: worker.Task{ID: task.ID, Action: task.Action, Key: task.Key}}
+		j.tasks[task.Key] = n
+	}
+	n.past = worker.Past{Begun: n.past.Begun + 1, Kept: n.past.Kept}
+	j.running[task.Key]++
+	return func() error { return nil }
+}
+
+// Step implements [worker.Journal].
+func (j *Journal) Step(task worker.Task, step string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if n := j.tasks[task.Key]; n != nil {
+		n.past.Started, n.past.Step = true, step
+	}
+	return nil
+}
+
+// Keep implements [worker.Journal].
+func (j *Journal) Keep(task worker.Task, result worker.Result) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if n := j.tasks[task.Key]; n != nil {
+		n.past.Kept, n.result = true, result
+	}
+	return nil
+}
+
+// Result implements [worker.Journal].
+func (j *Journal) Result(task worker.Task) (worker.Result, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.tasks[task.Key].result, nil
+}
+
+// Leave implements [worker.Journal].
+func (j *Journal) Leave(task worker.Task) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.running[task.Key] = max(0, j.running[task.Key]-1)
+}
+
+// Forget implements [worker.Journal].
+func (j *Journal) Forget(task worker.Task) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.running[task.Key]--; j.running[task.Key] <= 0 {
+		delete(j.tasks, task.Key)
+		delete(j.running, task.Key)
+	}
+	return nil
+}
