@@ -95,7 +95,7 @@ func (w *Worker) handle(ctx context.Context, task Task) {
 	storing, stop := outlive(ctx, w.cfg.StopGrace)
 	defer stop()
 	if builtin := w.builtin(task.Action); builtin != nil {
-		w.answer(storing, task, func() Result { return builtin(ctx, task) })
+		w.answer(storing, task, func() Result { return builtin(storing, task) })
 		return
 	}
 	past := w.cfg.Journal.Past(task)

@@ -57,12 +57,9 @@ func runAgent(env *environment, flags agentFlags) error {
 	if err = errors.Join(err, enter(settings.stateDir)); err != nil {
 		return cannotStart(log, err)
 	}
-	journal, err := openJournal(settings.agent, log, env.drain)
+	journal, err := openJournal(settings.agent, log)
 	if err != nil {
 		return cannotStart(log, err)
-	}
-	if journal == nil {
-		return nil // told to end before it could begin
 	}
 	agent, err := newAgent(settings, journal, log, env)
 	if err != nil {
@@ -114,7 +111,7 @@ func newAgent(s settings, journal *journal.Journal, log *logrus.Entry, env *envi
 		return nil, err
 	}
 	source := redisq.NewEvents(s.events, s.tuning.PollingInterval, compiled.missedEvents, log)
-	a.background = append([]func(context.Context){presence.Run, source.Run, a.tasks.AnswerRoll}, compiled.background...)
+	a.background = append([]func(context.Context){presence.Run, source.Run, a.tasks.Inherit}, compiled.background...)
 
 	a.runner = &script.Runner{Environ: os.Environ(), Environment: environmentFile}
 	actionSet, err := registry(compiled.actions, s.actionDirs, a.runner)

@@ -27,8 +27,7 @@ Settings are environment variables. What is wrong with them is said at start:
 agent-journal remembers which tasks were started. A task that was running when
 the agent was killed ends as aborted, with exit code 12, at the next start; or is
 run again, three times at most, if its action is declared to do no harm then: by
-its line in DIR/repeatable. A second agent with the same id and state directory
-waits until the first one has ended.
+its line in DIR/repeatable.
 
 SIGUSR1 ends it when nothing runs any more, with exit code 0. SIGTERM ends it
 within a second, and running tasks are aborted. It exits with 1 if it cannot

@@ -85,7 +85,7 @@ func start(t *testing.T, root string, variables []string, argv ...string) *proce
 		"GORACE=halt_on_error=1 atexit_sleep_ms=0", // it would sleep for a second before the process ends
 		"GOCOVERDIR=" + t.TempDir(),                // without it, go test -cover says so in the log
 	}, variables...)
-	p.cmd.Dir = t.TempDir()
+	p.cmd.Dir = filepath.Dir(t.TempDir()) // the same for all of a test, as an agent's state is
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	must(t, p.cmd.Start())

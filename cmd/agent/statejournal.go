@@ -3,10 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -16,49 +14,32 @@ import (
 // journalDir is where, in the agent's working directory, the journals are.
 const journalDir = "agent-journal"
 
-// journalPath is the journal of an agent.
-func journalPath(agentID string) string {
-	return filepath.Join(journalDir, strings.ReplaceAll(agentID, "/", "-"))
-}
+// mostAgents is how many agents of one id find a journal in one directory. One is
+// enough; a second runs while the first is still being drained, or by mistake.
+const mostAgents = 8
 
-const (
-	journalPoll   = 100 * time.Millisecond
-	journalRemind = time.Minute
-)
-
-// openJournal opens the journal of an agent. As long as another agent of that id
-// works with it, it waits: that one has to end before its tasks can be settled.
-// nil means that the agent was told to end meanwhile.
-func openJournal(agentID string, log *logrus.Entry, drain <-chan os.Signal) (*journal.Journal, error) {
-	poll, remind := time.NewTicker(journalPoll), time.NewTicker(journalRemind)
-	defer poll.Stop()
-	defer remind.Stop()
-	for first := true; ; first = false {
-		opened, err := tryJournal(agentID, log)
-		taken, isTaken := errors.AsType[*journal.TakenError](err)
-		if !isTaken {
-			return opened, err
+// openJournal opens the first journal of the agent that no other has in its
+// hands: agent-journal/node-1, else agent-journal/node-1.2, and so on.
+func openJournal(agentID string, log *logrus.Entry) (*journal.Journal, error) {
+	path := filepath.Join(journalDir, strings.ReplaceAll(agentID, "/", "-"))
+	var taken *journal.TakenError
+	for n := 1; n <= mostAgents; n++ {
+		numbered := path
+		if n > 1 {
+			numbered = fmt.Sprintf("%s.%d", path, n)
 		}
-		if first {
-			log.Warnf("another agent with the id %s runs: %v; waiting until it ends", agentID, taken)
+		opened, warning, err := journal.Open(numbered)
+		if errors.As(err, &taken) {
+			log.Warnf("another agent with the id %s runs: %v", agentID, taken)
+			continue
 		}
-		select {
-		case <-poll.C:
-		case <-remind.C:
-			log.Warnf("still waiting until the other agent with the id %s ends: %v", agentID, taken)
-		case <-drain:
-			return nil, nil
+		if err != nil {
+			return nil, fmt.Errorf("state directory: %w", err)
 		}
+		if warning != nil {
+			log.Warnf("the journal cannot be read; tasks that were in progress are settled as if all had been started: %v", warning)
+		}
+		return opened, nil
 	}
-}
-
-func tryJournal(agentID string, log *logrus.Entry) (*journal.Journal, error) {
-	opened, warning, err := journal.Open(journalPath(agentID))
-	if err != nil {
-		return nil, fmt.Errorf("state directory: %w", err)
-	}
-	if warning != nil {
-		log.Warnf("the journal cannot be read, so that tasks an earlier life has begun are settled as if all had been started: %v", warning)
-	}
-	return opened, nil
+	return nil, fmt.Errorf("%d agents with the id %s run in this directory: end those that are too many", mostAgents, agentID)
 }

@@ -2,6 +2,8 @@ package protocol
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"sync"
@@ -12,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"cluster-agent/worker"
+	state "cluster-agent/worker/journal"
 	"cluster-agent/worker/redisq"
 	"cluster-agent/worker/schema"
 	"cluster-agent/worker/script"
@@ -31,11 +34,12 @@ func TestStressWorker(t *testing.T) { //nolint:paralleltest // goroutines of oth
 
 // workerLife is a worker with all that an agent connects it to.
 type workerLife struct {
-	t      *testing.T
-	tasks  *redisq.Tasks
-	worker *worker.Worker
-	cancel context.CancelFunc
-	ended  chan struct{}
+	t       *testing.T
+	tasks   *redisq.Tasks
+	journal *state.Journal
+	worker  *worker.Worker
+	cancel  context.CancelFunc
+	ended   chan struct{}
 }
 
 func newWorkerLife(l *lane) *workerLife {
@@ -44,8 +48,10 @@ func newWorkerLife(l *lane) *workerLife {
 	log.SetOutput(io.Discard)
 	entry := logrus.NewEntry(log)
 	environment := filepath.Join(l.n.dir, "state", "environment")
+	notes, err := freeJournal(filepath.Join(l.n.dir, "state", "journal"))
+	must(l.t, err)
 	options := redisq.Options{
-		Agent: l.n.id, Server: redisq.Server{Address: l.n.redis.Address, Name: l.n.id}, PollingInterval: time.Second, Log: entry,
+		Agent: l.n.id, Instance: notes.Instance(), Server: redisq.Server{Address: l.n.redis.Address, Name: l.n.id}, PollingInterval: time.Second, Log: entry,
 		Environment: func() (map[string]string, error) {
 			variables, err := script.ReadEnvironment(environment)
 			mirrored := map[string]string{}
@@ -57,23 +63,33 @@ func newWorkerLife(l *lane) *workerLife {
 	}
 	runner := &script.Runner{Environ: l.n.environment(l.env()), Environment: environment}
 	events := redisq.NewEvents(options.Server, time.Second, nil, entry)
-	life := &workerLife{t: l.t, tasks: redisq.NewTasks(options), ended: make(chan struct{})}
-	var err error
+	life := &workerLife{t: l.t, journal: notes, tasks: redisq.NewTasks(options), ended: make(chan struct{})}
 	life.worker, err = worker.New(worker.Config{
 		AgentID: l.n.id, Actions: l.registry("actions", runner), Events: l.registry("events", runner),
-		Queue: life.tasks, Board: life.tasks, Source: events, Schemas: schema.NewChecker(), Log: entry,
+		Queue: life.tasks, Board: life.tasks, Journal: notes, Source: events, Schemas: schema.NewChecker(), Log: entry,
 		Tuning: worker.Tuning{MaxConcurrency: 4, PollingInterval: time.Second},
 	})
 	must(l.t, err)
 	var ctx context.Context
 	ctx, life.cancel = context.WithCancel(context.WithoutCancel(l.t.Context()))
-	go life.run(ctx, redisq.NewPresence(options).Run, events.Run)
+	go life.run(ctx, redisq.NewPresence(options).Run, events.Run, life.tasks.Inherit)
 	l.t.Cleanup(func() {
 		life.cancel()
 		killAll(l.t, l.leftBehind()) // or it would wait for them
 		<-life.ended
 	})
 	return life
+}
+
+// freeJournal opens the first journal that no other life has in its hands: one
+// begins while the last is being drained.
+func freeJournal(path string) (*state.Journal, error) {
+	for n := 1; ; n++ {
+		notes, warning, err := state.Open(fmt.Sprintf("%s.%d", path, n))
+		if _, taken := errors.AsType[*state.TakenError](err); !taken {
+			return notes, errors.Join(warning, err)
+		}
+	}
 }
 
 func (l *lane) registry(folder string, runner *script.Runner) *worker.Registry {
@@ -99,7 +115,7 @@ func (w *workerLife) run(ctx context.Context, background ...func(context.Context
 	}
 	stop()
 	parts.Wait()
-	if err := w.tasks.Close(); err != nil {
+	if err := errors.Join(w.tasks.Close(), w.journal.Close()); err != nil {
 		w.t.Errorf("close: %v", err)
 	}
 }

@@ -101,9 +101,9 @@ func (f *flood) push(ctx context.Context) error {
 // empty tells whether nothing waits and nothing runs.
 func (f *flood) empty() bool {
 	f.n.t.Helper()
-	count, err := f.n.redis.Admin().Exists(f.n.t.Context(), f.n.id+"/tasks", f.n.id+"/tasks/in-progress").Result()
+	count, err := f.n.redis.Admin().Exists(f.n.t.Context(), f.n.id+"/tasks").Result()
 	must(f.n.t, err)
-	return count == 0
+	return count == 0 && len(f.n.inProgress()) == 0
 }
 
 // finals counts how often each task of an agent got a final status.

@@ -32,9 +32,17 @@ func (n *node) read(path string) string {
 // wantNothingInProgress wants no list but that of waiting tasks to be left.
 func (n *node) wantNothingInProgress() {
 	n.t.Helper()
-	if left := n.redis.Admin().LLen(n.t.Context(), n.id+"/tasks/in-progress").Val(); left != 0 {
-		n.t.Errorf("%d tasks are left in progress", left)
+	if left := n.inProgress(); len(left) != 0 {
+		n.t.Errorf("tasks are left in progress: %q", left)
 	}
+}
+
+// inProgress are the lists of tasks in progress; a list without tasks is none.
+func (n *node) inProgress() []string {
+	n.t.Helper()
+	lists, err := n.redis.Admin().Keys(n.t.Context(), n.id+"/tasks/in-progress/*").Result()
+	must(n.t, err)
+	return lists
 }
 
 // wantNothingLeft wants no task to wait, either: one that has its result must

@@ -17,7 +17,7 @@ type TakenError struct {
 
 // Error names the other process.
 func (e *TakenError) Error() string {
-	return fmt.Sprintf("%s is in the hands of process %s", e.Dir, e.Process)
+	return fmt.Sprintf("journal %s is in the hands of process %s", e.Dir, e.Process)
 }
 
 // takeLock takes the directory for this process, until it ends or closes the

@@ -43,7 +43,7 @@ func TestACL(t *testing.T) {
 	server.Do(t, "lpush", "node/1/tasks/in-progress/one", `{"id":"old","action":"a"}`, "rubbish")
 	server.Do(t, "lpush", "node/1/tasks", "no task", `{"id":"new","action":"a"}`, `{"id":"ahead","action":"a"}`)
 	tasks := open(t, opt)
-	run(t, tasks.AnswerRoll)
+	run(t, tasks.Inherit)
 	wholeLife(t, tasks)
 	server.Do(t, "lpush", "node/1/tasks/in-progress/one", `{"id":"stray","action":"a"}`)
 	must(t, tasks.Return(t.Context()))

@@ -19,10 +19,6 @@ func queueKey(agent string) string { return agent + "/tasks" }
 // agents that were given the same id by mistake leave each other's tasks alone.
 func inProgressKey(agent, instance string) string { return agent + "/tasks/in-progress/" + instance }
 
-// instancesKey is this package's own: a hash of the instances of an agent, each
-// with a number that grows as long as it lives.
-func instancesKey(agent string) string { return agent + "/tasks/instances" }
-
 // presenceKey is this package's own, and never exists: a connection waits for
 // it, so that others see the agent in BRPOP.
 func presenceKey(agent string) string { return agent + "/presence" }

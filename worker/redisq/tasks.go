@@ -34,16 +34,15 @@ type Tasks struct {
 	// progress is compared with what is held.
 	moving sync.Mutex
 
-	mu       sync.Mutex
-	held     map[string]holding // by the payloads that were handed out and not finished
-	strays   []stray            // payloads in progress that nobody was handed yet
-	suspect  bool               // there may be more of them in Redis
-	checked  bool               // the list in progress has been looked at
-	outages  int                // how often the connection was lost
-	fetched  int                // how many tasks the last fetch brought, at least 1
-	ahead    mark               // how far the queue was looked through
-	foreign  map[string]string  // lists of tasks that are not this agent's, by key
-	presence roll
+	mu      sync.Mutex
+	held    map[string]holding // by the payloads that were handed out and not finished
+	strays  []stray            // payloads in progress that nobody was handed yet
+	suspect bool               // there may be more of them in Redis
+	checked bool               // the list in progress has been looked at
+	outages int                // how often the connection was lost
+	fetched int                // how many tasks the last fetch brought, at least 1
+	ahead   mark               // how far the queue was looked through
+	foreign map[string]string  // lists of tasks that are not this agent's, by key
 }
 
 // holding is a payload that was handed out.

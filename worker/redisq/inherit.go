@@ -1,0 +1,134 @@
+package redisq
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"cluster-agent/worker"
+)
+
+// Inherit looks, until ctx ends, for tasks that another instance of this agent
+// has left behind for good, such as one whose state directory was lost, and has
+// them handed out as foreign.
+func (t *Tasks) Inherit(ctx context.Context) {
+	others := strangers{interval: t.opt.PollingInterval}
+	for ctx.Err() == nil {
+		found, err := t.foreignTasks(ctx)
+		if err != nil {
+			t.opt.Log.Debugf("look for tasks of other instances: %v", err) // the queue reports what is wrong
+		} else {
+			t.inherit(others.left(found, time.Now()))
+		}
+		wait := t.opt.PollingInterval
+		if len(found) == 0 && err == nil {
+			wait = t.expire() // there is nobody else, as always
+		}
+		pause(ctx, wait)
+	}
+}
+
+// strangers are the tasks of other instances, by when they were last seen alive.
+type strangers struct {
+	interval time.Duration
+	seen     map[stray]life
+}
+
+// life is how long a task's context lives, and since when it was not renewed.
+type life struct {
+	ends  time.Time // zero: there is no context
+	since time.Time
+}
+
+// left are the tasks whose context no heartbeat has renewed for three intervals,
+// or for a quarter of what it had left, since the other instance may have longer
+// intervals.
+func (s *strangers) left(found map[stray]time.Duration, now time.Time) []stray {
+	const silence = 3
+	seen := make(map[stray]life, len(found))
+	var left []stray
+	for task, ttl := range found {
+		present := life{since: now}
+		if ttl > 0 {
+			present.ends = now.Add(ttl)
+		}
+		if last, known := s.seen[task]; known && present.ends.Sub(last.ends) < s.interval/2 {
+			present = last
+		}
+		seen[task] = present
+		if now.Sub(present.since) > max(silence*s.interval, present.ends.Sub(present.since)/4) {
+			left = append(left, task)
+		}
+	}
+	s.seen = seen
+	return left
+}
+
+// foreignTasks are the tasks in progress of other instances, with how long the
+// context of each lives; 0 if there is none.
+func (t *Tasks) foreignTasks(ctx context.Context) (map[stray]time.Duration, error) {
+	client := t.outbox.link.get()
+	if err := t.wantMaster(ctx, client); err != nil {
+		return nil, err
+	}
+	lists, err := t.otherLists(ctx, client)
+	found := map[stray]time.Duration{}
+	for _, list := range lists {
+		payloads, err := client.LRange(ctx, list, 0, -1).Result()
+		if err != nil {
+			return nil, fmt.Errorf("list tasks in progress: %w", err)
+		}
+		for _, payload := range payloads {
+			ttl, err := t.contextLife(ctx, client, payload)
+			if err != nil {
+				return nil, err
+			}
+			found[stray{payload: payload, list: list}] = ttl
+		}
+	}
+	return found, err
+}
+
+func (t *Tasks) contextLife(ctx context.Context, client *redis.Client, payload string) (time.Duration, error) {
+	task, err := worker.DecodeTask([]byte(payload))
+	if err != nil {
+		return 0, nil // what is no task has none
+	}
+	ttl, err := client.PTTL(ctx, t.key(task, "context")).Result()
+	if err != nil {
+		return 0, fmt.Errorf("look for a task's context: %w", err)
+	}
+	return max(0, ttl), nil
+}
+
+// scanCount is how many keys Redis looks at for one reply.
+const scanCount = 1000
+
+// otherLists are the lists in progress of other instances.
+func (t *Tasks) otherLists(ctx context.Context, client *redis.Client) ([]string, error) {
+	var lists []string
+	keys := client.Scan(ctx, 0, inProgressKey(t.opt.Agent, "*"), scanCount).Iterator()
+	for keys.Next(ctx) {
+		if key := keys.Val(); key != t.own() {
+			lists = append(lists, key)
+		}
+	}
+	if err := keys.Err(); err != nil {
+		return nil, fmt.Errorf("look for lists of tasks in progress: %w", err)
+	}
+	return lists, nil
+}
+
+// inherit has tasks of others handed out.
+func (t *Tasks) inherit(left []stray) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range left {
+		if t.held[s.payload].count == 0 && !slices.Contains(t.strays, s) {
+			t.strays = append(t.strays, s)
+		}
+	}
+}
