@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	redis.SetLogger(quiet{})
+	// go-redis tries a dead address again in a goroutine of its own, which notices
+	// within a second that its client was closed.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
+}
+
+// TestChaos is the short form of `make chaos`, the same but for its size. Its
+// faults are shorter, too, since it polls more often.
+func TestChaos(t *testing.T) {
+	t.Parallel()
+	needServer(t)
+	seed := seedOf(t)
+	dir := t.TempDir()
+	agent := buildAgent(t, dir)
+	for _, c := range []struct {
+		name          string
+		durable       bool
+		tasks, faults int
+	}{
+		{"durable", true, 800, 20},
+		{"emptied", false, 240, 6},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+			defer cancel()
+			o, err := play(ctx, config{
+				agent: agent, path: os.Getenv("PATH"), dir: filepath.Join(dir, c.name), seed: seed, tasks: c.tasks, faults: c.faults,
+				durable: c.durable, interval: 100 * time.Millisecond, concurrency: 8, say: t.Logf,
+			})
+			if err != nil {
+				t.Fatalf("%v\nagain: CHAOS_SEED=%d go test ./integration/chaos -run TestChaos", err, seed)
+			}
+			var text bytes.Buffer
+			if err := report(&text, c.name, o); err != nil {
+				t.Error(err)
+			}
+			t.Logf("\n%s", &text)
+			if !o.verdict.good() {
+				t.Errorf("see above; again: CHAOS_SEED=%d go test ./integration/chaos -run TestChaos; the agent's log: %s", seed, kept(t, o.log, fmt.Sprintf("chaos-%d-%s.log", seed, c.name)))
+			}
+		})
+	}
+}
+
+// seedOf is CHAOS_SEED, or else one that the log names.
+func seedOf(t *testing.T) uint64 {
+	t.Helper()
+	seed := rand.Uint64N(1_000_000)
+	if text := os.Getenv("CHAOS_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("seed %d; again: CHAOS_SEED=%d go test ./integration/chaos -run TestChaos", seed, seed)
+	return seed
+}
+
+// kept copies a log to where the end of the test does not remove it.
+func kept(t *testing.T, log, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(log)
+	must(t, err)
+	file := filepath.Join(os.TempDir(), name)
+	must(t, os.WriteFile(file, text, 0o600))
+	return file
+}
+
+// needServer skips a test where there is no redis-server; in CI that is a failure.
+func needServer(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err == nil {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatal("CANNOT RUN: needs redis-server")
+	}
+	t.Skip("SKIPPED: needs redis-server")
+}
+
+// buildAgent has the race detector in the agent if the tests have it.
+func buildAgent(t *testing.T, dir string) string {
+	t.Helper()
+	file := filepath.Join(dir, "agent")
+	args := []string{"build", "-o", file}
+	if raceEnabled {
+		args = append(args, "-race")
+	}
+	text, err := exec.CommandContext(t.Context(), "go", append(args, "cluster-agent/cmd/agent")...).CombinedOutput()
+	if err != nil {
+		t.Fatal(fmt.Errorf("build the agent: %w\n%s", err, text))
+	}
+	return file
+}

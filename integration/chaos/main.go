@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sys/unix"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) } //nolint:forbidigo // a program of its own
+
+// options are the flags.
+type options struct {
+	config
+
+	minutes  int
+	only     string
+	schedule bool
+	verbose  bool
+	keep     bool
+}
+
+// run is the program; it returns its exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	const bad, usage = 1, 2
+	o, err := parse(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		fmt.Fprintln(stderr, "chaos:", err)
+		return usage
+	}
+	redis.SetLogger(quiet{})
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	good, err := o.playAll(ctx, stdout, stderr)
+	if err != nil {
+		fmt.Fprintln(stderr, "chaos:", err)
+	}
+	if err != nil || !good {
+		return bad
+	}
+	return 0
+}
+
+// quiet drops what go-redis prints by itself: connections break all the time.
+type quiet struct{}
+
+// Printf implements the logger of go-redis.
+func (quiet) Printf(context.Context, string, ...any) {}
+
+// runs are those that were asked for.
+func (o options) runs() []namedRun {
+	// The second run needs fewer: its one fault is always the same.
+	const share = 5
+	first, second := o.config, o.config
+	first.durable = true
+	second.tasks, second.faults = max(1, o.tasks/share), max(1, o.faults/share)
+	all := []namedRun{{"durable", "first run: Redis keeps what it acknowledged", first}, {"emptied", "second run: Redis comes back empty", second}}
+	switch o.only {
+	case "durable":
+		return all[:1]
+	case "emptied":
+		return all[1:]
+	}
+	return all
+}
+
+type namedRun struct {
+	name, title string
+	config      config
+}
+
+// playAll plays the runs, or prints their schedules; false if something was wrong.
+func (o options) playAll(ctx context.Context, stdout, stderr io.Writer) (bool, error) {
+	if o.schedule {
+		for _, r := range o.runs() {
+			fmt.Fprintf(stdout, "%s, seed %d\n", r.title, o.seed)
+			for i, f := range r.config.plan() {
+				fmt.Fprintf(stdout, "%4d  %s\n", i+1, f)
+			}
+		}
+		return true, nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(o.minutes)*time.Minute, fmt.Errorf("%d minutes are over (-minutes)", o.minutes))
+	defer cancel()
+	dir, err := os.MkdirTemp(o.dir, "chaos-")
+	if err != nil {
+		return false, fmt.Errorf("make a folder: %w", err)
+	}
+	fmt.Fprintf(stdout, "seed %d; again: make chaos ARGS='-seed %d -tasks %d -faults %d'\n\n", o.seed, o.seed, o.tasks, o.faults)
+	allGood := true
+	for _, r := range o.runs() {
+		good, err := o.playOne(ctx, r, dir, stdout, stderr)
+		allGood = allGood && good
+		if err != nil {
+			return false, fmt.Errorf("%s: %w (see %s)", r.title, err, dir)
+		}
+	}
+	if o.keep || !allGood {
+		fmt.Fprintf(stdout, "Logs, data of Redis and runs of steps: %s\n", dir)
+		return allGood, nil
+	}
+	return true, os.RemoveAll(dir)
+}
+
+func (o options) playOne(ctx context.Context, r namedRun, dir string, stdout, stderr io.Writer) (bool, error) {
+	r.config.dir = filepath.Join(dir, r.name)
+	r.config.say = func(string, ...any) {}
+	if o.verbose {
+		r.config.say = func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }
+	}
+	result, err := play(ctx, r.config)
+	if err != nil {
+		return false, err
+	}
+	return result.verdict.good(), report(stdout, r.title, result)
+}
+
+// isTerminal tells whether a file is one.
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// report writes the table of a run, and all that is known of what went wrong.
+func report(w io.Writer, title string, o outcome) error {
+	acked, waited := 0, 0
+	for _, t := range o.history.Tasks {
+		acked += one(t.Acked)
+		waited += one(t.Waited)
+	}
+	total := 0
+	for _, n := range o.faults {
+		total += n
+	}
+	v := o.verdict
+	fmt.Fprintf(w, "%s\n", title)
+	for _, line := range []struct {
+		name  string
+		value int
+		more  string
+	}{
+		{"tasks", acked, fmt.Sprintf("and %d whose push was not acknowledged", len(o.history.Tasks)-acked)},
+		{"faults", total, faultsByKind(o.faults)},
+		{"lost", len(v.Lost), ""},
+		{"doubled", len(v.Doubled), ""},
+		{"unanswered", len(v.Unanswered), fmt.Sprintf("of %d clients that waited", waited)},
+		{"wrong result", len(v.Wrong), ""},
+		{"left in progress", len(v.Left), ""},
+		{"keys without TTL", len(v.Eternal), ""},
+		{"other trouble", len(v.Trouble), ""},
+	} {
+		fmt.Fprintf(w, "  %-17s %6d  %s\n", line.name, line.value, line.more)
+	}
+	fmt.Fprintf(w, "  %-17s %6s\n\n", "took", o.took.Round(time.Second))
+	ends(w, o.history)
+	return details(w, o)
+}
+
+func one(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// faultsByKind is one line: each kind with its number.
+func faultsByKind(faults map[faultKind]int) string {
+	words := make([]string, 0, len(faults))
+	for _, kind := range slices.Sorted(maps.Keys(faults)) {
+		words = append(words, fmt.Sprintf("%s %d", kind, faults[kind]))
+	}
+	return strings.Join(words, ", ")
+}
+
+// ends tells for each kind of task how many ended with which exit code: what is
+// no fault, but may be more than it has to be.
+func ends(w io.Writer, h history) {
+	codes := map[string]map[string]int{}
+	idle, again, gone := 0, 0, 0
+	for _, t := range h.Tasks {
+		c := newCase(h, t, kindsByName()[t.Kind])
+		name := "none"
+		if c.result.complete() {
+			name = strconv.Itoa(c.result.Code)
+		}
+		if codes[t.Kind] == nil {
+			codes[t.Kind] = map[string]int{}
+		}
+		if t.Acked {
+			codes[t.Kind][name]++
+			gone += one(!c.result.complete() && c.lost() == "")
+		}
+		idle += one(c.kind.most > 0 && c.result.complete() && c.result.Code == exitInterrupted && len(c.runs) == 0)
+		for _, n := range c.runs {
+			again += one(n > 1 && c.kind.most > 1)
+		}
+	}
+	fmt.Fprintf(w, "  exit codes of the tasks that were acknowledged, by kind:\n")
+	for _, kind := range slices.Sorted(maps.Keys(codes)) {
+		words := make([]string, 0, len(codes[kind]))
+		for _, code := range slices.Sorted(maps.Keys(codes[kind])) {
+			words = append(words, fmt.Sprintf("%s: %d", code, codes[kind][code]))
+		}
+		fmt.Fprintf(w, "    %-19s %s\n", kind, strings.Join(words, "   "))
+	}
+	fmt.Fprintf(w, "  interrupted (12) although no step had begun: %d; repeatable and run again: %d; gone with an emptied Redis: %d\n\n", idle, again, gone)
+}
+
+// mostShown is of how many findings all is told; of the others only the first line.
+const mostShown = 20
+
+// details tells what is wrong, if something is.
+func details(w io.Writer, o outcome) error {
+	v := o.verdict
+	for _, line := range v.Trouble {
+		fmt.Fprintf(w, "TROUBLE: %s\n", line)
+	}
+	for _, payload := range v.Left {
+		fmt.Fprintf(w, "LEFT: %s\n", payload)
+	}
+	for _, key := range v.Eternal {
+		fmt.Fprintf(w, "WITHOUT TTL: %s\n", key)
+	}
+	findings := v.findings()
+	shown := findings[:min(len(findings), mostShown)]
+	said, err := logLines(o.log, shown)
+	for _, f := range shown {
+		whole(w, o.history, f, said[f.ID])
+	}
+	for _, f := range findings[len(shown):] {
+		fmt.Fprintf(w, "%s %s\n", f.ID, f.Why)
+	}
+	return err
+}
+
+// whole is all that is known of a task.
+func whole(w io.Writer, h history, f finding, said []string) {
+	at := slices.IndexFunc(h.Tasks, func(t task) bool { return t.ID == f.ID })
+	c := newCase(h, h.Tasks[at], kindsByName()[h.Tasks[at].Kind])
+	fmt.Fprintf(w, "%s %s\n", f.ID, f.Why)
+	fmt.Fprintf(w, "    kind:     %s; acknowledged: %v; client waits: %v, answered: %v; Redis emptied since: %d times\n", c.Kind, c.Acked, c.Waited, c.Answered, c.later)
+	if c.result.complete() {
+		fmt.Fprintf(w, "    keys:     exit_code %d, output %d bytes, error %q\n", c.result.Code, c.result.Size, c.result.Error)
+	} else {
+		fmt.Fprintf(w, "    keys:     without %s\n", strings.Join(c.result.Missing, ", "))
+	}
+	fmt.Fprintf(w, "    runs:     %v (by step)\n    statuses: %s\n", c.runs, strings.Join(c.finals, ", "))
+	for _, line := range said {
+		fmt.Fprintf(w, "    log:      %s\n", line)
+	}
+}
+
+// logLines finds what the agent's log says of tasks, and in which life.
+func logLines(path string, findings []finding) (map[string][]string, error) {
+	said := map[string][]string{}
+	if len(findings) == 0 {
+		return said, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the agent's log: %w", err)
+	}
+	defer func() { err = file.Close() }()
+	life := ""
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := lines.Text()
+		if strings.HasPrefix(line, "=== ") {
+			life = line
+			continue
+		}
+		for _, f := range findings {
+			if strings.Contains(line, f.ID) {
+				said[f.ID] = append(said[f.ID], fmt.Sprintf("%s   [%s]", line, strings.TrimPrefix(life, "=== ")))
+			}
+		}
+	}
+	return said, lines.Err()
+}

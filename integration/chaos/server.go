@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"cluster-agent/internal/wait"
+)
+
+const (
+	// startTime is how long a process may take until it answers, on a busy machine.
+	startTime = 30 * time.Second
+	// replyTime is how long the driver waits for a reply; longer than Redis is
+	// ever stopped.
+	replyTime = 15 * time.Second
+)
+
+// server is a redis-server that can be killed and started again on its address.
+type server struct {
+	address string
+	dir     string
+	durable bool // it keeps what it acknowledged
+	process *child
+	// news is for subscriptions, which find their way to the next life.
+	news *redis.Client
+
+	mu    sync.Mutex
+	admin *redis.Client // of this life
+}
+
+// newServer starts one on some port.
+func newServer(ctx context.Context, dir string, durable bool) (*server, error) {
+	const tries = 10
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("make a folder for Redis: %w", err)
+	}
+	s := &server{dir: dir, durable: durable}
+	var err error
+	for range tries {
+		s.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(somePort()))
+		if err = s.start(ctx); err == nil {
+			s.news = redis.NewClient(s.options())
+			return s, nil
+		}
+	}
+	return nil, fmt.Errorf("start redis-server: %w", err)
+}
+
+// somePort is below the range from which Linux takes the ports of outgoing
+// connections, so that none of those can take it while the server is away.
+func somePort() int {
+	const first, last = 20000, 32000
+	return first + rand.IntN(last-first) //nolint:gosec // a port need not be a secret
+}
+
+func (s *server) options() *redis.Options {
+	return &redis.Options{
+		Addr: s.address, Protocol: 2, DisableIdentity: true, ReadTimeout: replyTime, WriteTimeout: replyTime,
+		// What is pushed twice would be two tasks.
+		MaxRetries: -1, DialerRetries: 1,
+	}
+}
+
+// configure writes redis.conf.
+func (s *server) configure() error {
+	host, port, err := net.SplitHostPort(s.address)
+	if err != nil {
+		return fmt.Errorf("split the address of Redis: %w", err)
+	}
+	lines := []string{
+		"bind " + host, "port " + port, "dir " + s.dir, "logfile redis.log", `save ""`, "shutdown-timeout 0",
+		// The subscriber that counts has to hear everything.
+		"client-output-buffer-limit pubsub 0 0 0",
+	}
+	if s.durable {
+		lines = append(lines, "appendonly yes", "appendfsync always")
+	}
+	return os.WriteFile(filepath.Join(s.dir, "redis.conf"), []byte(strings.Join(lines, "\n")+"\n"), 0o600)
+}
+
+// start runs the server and waits until it answers, with its data loaded.
+func (s *server) start(ctx context.Context) error {
+	if err := s.configure(); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), "redis-server", filepath.Join(s.dir, "redis.conf"))
+	process, err := startChild(cmd)
+	if err != nil {
+		return err
+	}
+	// A client of this life alone: one of an earlier life goes on refusing for a
+	// while, after a few failed dials.
+	s.process = process
+	s.mu.Lock()
+	s.admin = redis.NewClient(s.options())
+	s.mu.Unlock()
+	if err := s.answers(ctx); err != nil {
+		return errors.Join(err, s.kill())
+	}
+	return nil
+}
+
+// client is for commands to this life of the server.
+func (s *server) client() *redis.Client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.admin
+}
+
+// answers waits until it is this server, and no other on its port, that answers.
+func (s *server) answers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	for {
+		info, err := s.client().Info(ctx).Result()
+		switch {
+		case err == nil && !strings.Contains(info, fmt.Sprintf("process_id:%d\r", s.process.pid())):
+			return errors.New("another server has the port")
+		case err == nil && strings.Contains(info, "\nloading:0\r"):
+			return nil
+		case s.process.gone():
+			return fmt.Errorf("redis-server ended, see %s", filepath.Join(s.dir, "redis.log"))
+		case !wait.For(ctx, 5*time.Millisecond):
+			return fmt.Errorf("wait for redis-server: %w", errors.Join(err, ctx.Err()))
+		}
+	}
+}
+
+// kill ends the server at once.
+func (s *server) kill() error {
+	if s.process.gone() {
+		return nil
+	}
+	return errors.Join(s.client().Close(), s.process.end(syscall.SIGKILL))
+}
+
+// vanish ends the server with its data. Unlike SIGKILL, SHUTDOWN falls between two
+// rounds of Redis' loop, in which it writes all replies and messages: the agent has
+// a reply if and only if subscribers have the message.
+func (s *server) vanish(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, replyTime)
+	defer cancel()
+	// It is answered by the end of the connection, which go-redis knows.
+	if err := s.client().ShutdownNoSave(ctx).Err(); err != nil {
+		return fmt.Errorf("shut Redis down: %w", err)
+	}
+	if !s.process.awaitEnd() {
+		return errors.New("shut Redis down: it goes on")
+	}
+	return s.client().Close()
+}
+
+// do carries out a command of the adversary.
+func (s *server) do(ctx context.Context, words ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, replyTime)
+	defer cancel()
+	if err := s.client().Do(ctx, words...).Err(); err != nil {
+		return fmt.Errorf("tell Redis %v: %w", words, err)
+	}
+	return nil
+}
+
+// close ends the server and all connections to it.
+func (s *server) close() error { return errors.Join(s.kill(), s.news.Close()) }
