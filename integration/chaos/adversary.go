@@ -23,7 +23,10 @@ type adversary struct {
 // without its parts nothing can be judged.
 func (a *adversary) run(ctx context.Context, faults []fault) error {
 	for i, f := range faults {
-		if !a.await(ctx, f.After) || !wait.For(ctx, f.Delay) {
+		if err := a.await(ctx, f.After); err != nil {
+			return err
+		}
+		if !wait.For(ctx, f.Delay) {
 			return context.Cause(ctx)
 		}
 		if err := errors.Join(a.revive(ctx), a.agent.note("fault %d: %s", i+1, f)); err != nil {
@@ -38,20 +41,27 @@ func (a *adversary) run(ctx context.Context, faults []fault) error {
 	return nil
 }
 
-// await waits until so many pushes were acknowledged.
-func (a *adversary) await(ctx context.Context, tasks int) bool {
+// await waits until so many pushes were acknowledged, with an agent that lives.
+func (a *adversary) await(ctx context.Context, tasks int) error {
 	for {
 		acked, more := a.ledger.count()
 		if acked >= tasks {
-			return true
+			return nil
 		}
 		select {
 		case <-more:
+		case <-a.agent.process.ended:
+			if err := a.revive(ctx); err != nil {
+				return err
+			}
 		case <-ctx.Done():
-			return false
+			return context.Cause(ctx)
 		}
 	}
 }
+
+// mostTrouble ends a run: an agent that ends again and again tells nothing new.
+const mostTrouble = 20
 
 // revive starts an agent again that has ended by itself, which it must not.
 func (a *adversary) revive(ctx context.Context) error {
@@ -59,6 +69,9 @@ func (a *adversary) revive(ctx context.Context) error {
 		return nil
 	}
 	a.complain("the agent (process %d) ended by itself: %v", a.agent.process.pid(), a.agent.process.cmd.ProcessState)
+	if len(a.trouble) > mostTrouble {
+		return errors.New("the agent ends again and again")
+	}
 	return a.startAgent(ctx)
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -48,10 +49,22 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if o.seed == 0 {
 		o.seed = uint64(time.Now().UnixNano() % 1_000_000)
 	}
+	o.again = again(o.seed, flags)
 	o.path = os.Getenv("PATH") //nolint:forbidigo // a program of its own, whose steps need one
 	var err error
 	o.agent, err = filepath.Abs(o.agent)
 	return o, err
+}
+
+// again is what has to be said for the same schedule.
+func again(seed uint64, flags *flag.FlagSet) string {
+	words := fmt.Sprintf("-seed %d", seed)
+	flags.Visit(func(f *flag.Flag) {
+		if slices.Contains([]string{"tasks", "faults", "interval", "concurrency", "only"}, f.Name) {
+			words += fmt.Sprintf(" -%s %s", f.Name, f.Value)
+		}
+	})
+	return words
 }
 
 func (o options) check(rest []string) error {

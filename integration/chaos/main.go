@@ -27,6 +27,7 @@ type options struct {
 	schedule bool
 	verbose  bool
 	keep     bool
+	again    string // the flags that repeat the schedule
 }
 
 // run is the program; it returns its exit code.
@@ -98,9 +99,12 @@ func (o options) playAll(ctx context.Context, stdout, stderr io.Writer) (bool, e
 	if err != nil {
 		return false, fmt.Errorf("make a folder: %w", err)
 	}
-	fmt.Fprintf(stdout, "seed %d; again: make chaos ARGS='-seed %d -tasks %d -faults %d'\n\n", o.seed, o.seed, o.tasks, o.faults)
+	fmt.Fprintf(stdout, "seed %d; again: make chaos ARGS='%s'\n\n", o.seed, o.again)
 	allGood := true
 	for _, r := range o.runs() {
+		if ctx.Err() != nil {
+			return false, fmt.Errorf("%s: not played, for %w", r.title, context.Cause(ctx))
+		}
 		good, err := o.playOne(ctx, r, dir, stdout, stderr)
 		allGood = allGood && good
 		if err != nil {

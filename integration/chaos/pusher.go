@@ -45,8 +45,8 @@ const (
 	// backlog is how many tasks may wait: enough for the agent to be busy after
 	// each fault, few enough to be done soon.
 	backlog = 150
-	// oneWaits is of how many tasks one has a client that waits.
-	oneWaits = 25
+	// oneWaits is per how many pushes there is a client that waits for its task.
+	oneWaits = 5
 	// roomPause is between looks for room, refusedPause between pushes that fail:
 	// there is no end of new ids, but each is to be looked at in the end.
 	roomPause    = 10 * time.Millisecond

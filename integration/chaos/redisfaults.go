@@ -51,8 +51,9 @@ func (a *adversary) empty(ctx context.Context, f fault) error {
 }
 
 // withoutRedis ends Redis, does something, and starts it again. The agent gets
-// there when the watcher is.
+// there when the watcher is. Redis comes back even if the run has to end now.
 func (a *adversary) withoutRedis(ctx context.Context, end, meanwhile func() error) error {
+	ctx = context.WithoutCancel(ctx)
 	known, _ := a.watcher.lives()
 	if err := end(); err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -32,10 +33,10 @@ func report(w io.Writer, title string, o outcome) error {
 	}{
 		{"tasks", acked, fmt.Sprintf("and %d whose push was not acknowledged", len(o.history.Tasks)-acked)},
 		{"faults", total, faultsByKind(o.faults)},
-		{"lost", len(v.Lost), ""},
-		{"doubled", len(v.Doubled), ""},
+		{"lost", len(v.Lost), byWhy(v.Lost)},
+		{"doubled", len(v.Doubled), byWhy(v.Doubled)},
 		{"unanswered", len(v.Unanswered), fmt.Sprintf("of %d clients that waited", waited)},
-		{"wrong result", len(v.Wrong), ""},
+		{"wrong result", len(v.Wrong), byWhy(v.Wrong)},
 		{"left in progress", len(v.Left), ""},
 		{"keys without TTL", len(v.Eternal), ""},
 		{"other trouble", len(v.Trouble), ""},
@@ -63,27 +64,46 @@ func faultsByKind(faults map[faultKind]int) string {
 	return strings.Join(words, ", ")
 }
 
-// ends tells for each kind of task how many ended with which exit code: what is
-// no fault, but may be more than it has to be.
+// byWhy counts findings by what was found, the most frequent first.
+func byWhy(findings []finding) string {
+	counts := map[string]int{}
+	for _, f := range findings {
+		counts[f.Why]++
+	}
+	reasons := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	words := make([]string, 0, len(reasons))
+	for _, why := range reasons[:min(len(reasons), mostReasons)] {
+		words = append(words, fmt.Sprintf("%d × %s", counts[why], why))
+	}
+	return strings.Join(words, " | ")
+}
+
+// mostReasons is how many of them the table has room for.
+const mostReasons = 4
+
+// ends tells for each kind of task how many ended with which exit code, and what
+// else is no fault, but may be more than it has to be.
 func ends(w io.Writer, h history) {
 	codes := map[string]map[string]int{}
-	idle, again, gone := 0, 0, 0
+	idle, again, arrived, gone := 0, 0, 0, 0
 	for _, t := range h.Tasks {
 		c := newCase(h, t, kindsByName()[t.Kind])
-		name := "none"
-		if c.result.complete() {
-			name = strconv.Itoa(c.result.Code)
+		for _, n := range c.runs {
+			again += one(n > 1)
 		}
 		if codes[t.Kind] == nil {
 			codes[t.Kind] = map[string]int{}
 		}
-		if t.Acked {
-			codes[t.Kind][name]++
-			gone += one(!c.result.complete() && c.lost() == "")
-		}
-		idle += one(c.kind.most > 0 && c.result.complete() && c.result.Code == exitInterrupted && len(c.runs) == 0)
-		for _, n := range c.runs {
-			again += one(n > 1 && c.kind.most > 1)
+		switch {
+		case c.result.complete():
+			codes[t.Kind][strconv.Itoa(c.result.Code)] += one(c.Acked)
+			idle += one(c.kind.most > 0 && c.result.Code == exitInterrupted && len(c.runs) == 0)
+		case c.Acked:
+			codes[t.Kind]["none"]++
+			arrived += one(len(c.finals) > 0)
+			gone += one(len(c.finals)+len(c.runs) == 0)
 		}
 	}
 	fmt.Fprintf(w, "  exit codes of the tasks that were acknowledged, by kind:\n")
@@ -94,7 +114,11 @@ func ends(w io.Writer, h history) {
 		}
 		fmt.Fprintf(w, "    %-19s %s\n", kind, strings.Join(words, "   "))
 	}
-	fmt.Fprintf(w, "  interrupted (12) although no step had begun: %d; repeatable and run again: %d; gone with an emptied Redis: %d\n\n", idle, again, gone)
+	fmt.Fprintf(w, "  interrupted (12) although no step had begun: %d; steps that ran again: %d\n", idle, again)
+	if h.Emptied > 0 {
+		fmt.Fprintf(w, "  of those without keys, which an emptied Redis forgot: %d had arrived before, %d had not begun\n", arrived, gone)
+	}
+	fmt.Fprintln(w)
 }
 
 // mostShown is of how many findings all is told; of the others only the first line.

@@ -148,7 +148,7 @@ func shuffled(random *rand.Rand, deck []card) []card {
 }
 
 func draw(random *rand.Rand, c card, after int) fault {
-	const mostDelay, mostBytes = 100 * time.Millisecond, 400
+	const mostDelay = 100 * time.Millisecond
 	f := fault{
 		After:  after,
 		Delay:  upTo(random, mostDelay),
@@ -156,7 +156,9 @@ func draw(random *rand.Rand, c card, after int) fault {
 		Length: c.min + upTo(random, c.max-c.min),
 	}
 	if c.kind == cut {
-		f.Bytes, f.Replies = random.IntN(mostBytes), random.IntN(2) == 0
+		// Within one of the small messages there are, mostly, or behind many of them.
+		most := []int{100, 400, 20_000}[random.IntN(3)]
+		f.Bytes, f.Replies = random.IntN(most), random.IntN(2) == 0
 	}
 	return f
 }
