@@ -5,6 +5,7 @@ GOLANGCI  ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2
 NODES     ?= 3
 KEEP      ?=
 SHORT     ?=
+ARGS      ?=
 PREFIX    ?= /usr/local
 FUZZTIME  ?= 60s
 
@@ -16,7 +17,7 @@ NAMES := api-cli switch-leader apply-vpn-routes vpn-status wireguard-go
 TESTFLAGS ?= -race -shuffle=on -count=1 -timeout=14m
 
 .DEFAULT_GOAL := help
-.PHONY: help build install demo test test-kernel lint fmt fuzz bench clean
+.PHONY: help build install demo test test-kernel chaos lint fmt fuzz bench clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +45,12 @@ test: ## install what is missing, and run all tests (as root: all of them)
 test-kernel: ## the tests of the VPN on Debian's kernel, in a virtual machine (root; SHORT=1)
 	@scripts/install-deps kernel
 	@scripts/test-kernel $(if $(SHORT),--short)
+
+chaos: ## kill, stop and cut the agent and its Redis, and see that no task is lost or doubled (ARGS=--help)
+	@scripts/install-deps demo
+	@$(MAKE) --no-print-directory -s build
+	@$(GO) build -o build/chaos ./integration/chaos
+	@build/chaos $(ARGS)
 
 lint: ## check the style (needs the module proxy once)
 	$(GOLANGCI) run ./...
