@@ -100,35 +100,41 @@ func (o options) playAll(ctx context.Context, stdout, stderr io.Writer) (bool, e
 		return false, fmt.Errorf("make a folder: %w", err)
 	}
 	fmt.Fprintf(stdout, "seed %d; again: make chaos ARGS='%s'\n\n", o.seed, o.again)
-	allGood := true
-	for _, r := range o.runs() {
-		if ctx.Err() != nil {
-			return false, fmt.Errorf("%s: not played, for %w", r.title, context.Cause(ctx))
-		}
-		good, err := o.playOne(ctx, r, dir, stdout, stderr)
-		allGood = allGood && good
-		if err != nil {
-			return false, fmt.Errorf("%s: %w (see %s)", r.title, err, dir)
-		}
+	outcomes, err := o.playEach(ctx, dir, stdout, stderr)
+	if err != nil {
+		return false, fmt.Errorf("%w (see %s)", err, dir)
 	}
-	if o.keep || !allGood {
+	good := total(stdout, outcomes, len(o.runs()))
+	if o.keep || !good {
 		fmt.Fprintf(stdout, "Logs, data of Redis and runs of steps: %s\n", dir)
-		return allGood, nil
+		return good, nil
 	}
 	return true, os.RemoveAll(dir)
 }
 
-func (o options) playOne(ctx context.Context, r namedRun, dir string, stdout, stderr io.Writer) (bool, error) {
-	r.config.dir = filepath.Join(dir, r.name)
-	r.config.say = func(string, ...any) {}
-	if o.verbose {
-		r.config.say = func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }
+// playEach plays and reports each run.
+func (o options) playEach(ctx context.Context, dir string, stdout, stderr io.Writer) ([]outcome, error) {
+	var outcomes []outcome
+	for _, r := range o.runs() {
+		if ctx.Err() != nil {
+			fmt.Fprintf(stdout, "%s: not played, for %v\n", r.title, context.Cause(ctx))
+			break
+		}
+		r.config.dir = filepath.Join(dir, r.name)
+		r.config.say = func(string, ...any) {}
+		if o.verbose {
+			r.config.say = func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }
+		}
+		result, err := play(ctx, r.config)
+		if err == nil {
+			err = report(stdout, r.title, result)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.title, err)
+		}
+		outcomes = append(outcomes, result)
 	}
-	result, err := play(ctx, r.config)
-	if err != nil {
-		return false, err
-	}
-	return result.verdict.good(), report(stdout, r.title, result)
+	return outcomes, nil
 }
 
 // isTerminal tells whether a file is one.

@@ -48,6 +48,28 @@ func report(w io.Writer, title string, o outcome) error {
 	return details(w, o)
 }
 
+// total is the line that says it all; false if not everything is good, or not as
+// many runs were played as were to be.
+func total(w io.Writer, outcomes []outcome, runs int) bool {
+	tasks, faults, lost, doubled, unanswered, good := 0, 0, 0, 0, 0, len(outcomes) == runs
+	for _, o := range outcomes {
+		for _, t := range o.history.Tasks {
+			tasks += one(t.Acked)
+		}
+		for _, n := range o.faults {
+			faults += n
+		}
+		lost, doubled, unanswered = lost+len(o.verdict.Lost), doubled+len(o.verdict.Doubled), unanswered+len(o.verdict.Unanswered)
+		good = good && o.verdict.good()
+	}
+	word := "FAILED"
+	if good {
+		word = "good"
+	}
+	fmt.Fprintf(w, "%s: %d tasks, %d faults, %d lost, %d doubled, %d unanswered\n", word, tasks, faults, lost, doubled, unanswered)
+	return good
+}
+
 func one(yes bool) int {
 	if yes {
 		return 1

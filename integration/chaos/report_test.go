@@ -36,6 +36,32 @@ func TestReport(t *testing.T) {
 	}
 }
 
+func TestTotal(t *testing.T) {
+	t.Parallel()
+	bad := made("one step", 0, func(h *history) { h.Tasks[0].Answered, h.Runs["t1"]["10"], h.Results = false, 2, gone() })
+	good := made("one step", 0, nil)
+	for name, c := range map[string]struct {
+		histories []history
+		want      string
+	}{
+		"one not played": {[]history{good}, "FAILED: 1 tasks, 2 faults, 0 lost, 0 doubled, 0 unanswered\n"},
+		"good":           {[]history{good, good}, "good: 2 tasks, 4 faults, 0 lost, 0 doubled, 0 unanswered\n"},
+		"bad":            {[]history{good, bad}, "FAILED: 2 tasks, 4 faults, 1 lost, 1 doubled, 1 unanswered\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			outcomes := make([]outcome, len(c.histories))
+			for i, h := range c.histories {
+				outcomes[i] = outcome{history: h, verdict: judge(h), faults: map[faultKind]int{cut: 2}}
+			}
+			var text bytes.Buffer
+			if all := total(&text, outcomes, 2); all != (name == "good") || text.String() != c.want {
+				t.Errorf("%v, and it says %q", all, &text)
+			}
+		})
+	}
+}
+
 // TestProgram: what can be asked for without a run.
 func TestProgram(t *testing.T) {
 	t.Parallel()
