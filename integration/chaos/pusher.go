@@ -26,13 +26,19 @@ type pusher struct {
 	ledger *ledger
 	random *rand.Rand
 	deck   []kind // each kind as often as its weight
+	// backlog is how many tasks may wait.
+	backlog int64
 
 	// gate is held by whoever pushes, and locked by whoever wants no pushes.
 	gate sync.RWMutex
 }
 
 func newPusher(s *server, l *ledger, seed uint64) *pusher {
-	p := &pusher{server: s, ledger: l, random: rand.New(rand.NewPCG(seed, 2))} //nolint:gosec // it has to be repeatable
+	random := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // it has to be repeatable
+	p := &pusher{server: s, ledger: l, random: random, backlog: fewWaiting}
+	if s.durable {
+		p.backlog = manyWaiting
+	}
 	for _, k := range kinds() {
 		for range k.weight {
 			p.deck = append(p.deck, k)
@@ -42,9 +48,10 @@ func newPusher(s *server, l *ledger, seed uint64) *pusher {
 }
 
 const (
-	// backlog is how many tasks may wait: enough for the agent to be busy after
-	// each fault, few enough to be done soon.
-	backlog = 150
+	// manyWaiting is enough for the agent to be busy after each fault, and few
+	// enough to be done soon. A Redis that is emptied takes with it what waits,
+	// which is to be few: what was running is of interest.
+	manyWaiting, fewWaiting = 150, 30
 	// oneWaits is per how many pushes there is a client that waits for its task.
 	oneWaits = 5
 	// roomPause is between looks for room, refusedPause between pushes that fail:
@@ -129,7 +136,7 @@ func (o order) payload() ([]byte, error) {
 func (p *pusher) awaitRoom(ctx context.Context) {
 	for {
 		length, err := p.server.client().LLen(ctx, queueKey).Result()
-		if (err == nil && length < backlog) || !wait.For(ctx, roomPause) {
+		if (err == nil && length < p.backlog) || !wait.For(ctx, roomPause) {
 			return
 		}
 	}
