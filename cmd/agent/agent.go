@@ -14,6 +14,7 @@ import (
 
 	"cluster-agent/actions"
 	"cluster-agent/events"
+	"cluster-agent/internal/cli"
 	"cluster-agent/internal/node"
 	"cluster-agent/worker"
 	"cluster-agent/worker/journal"
@@ -36,7 +37,7 @@ func agentCommand(env *environment) *cobra.Command {
 		Short:   "Take tasks from Redis and run them as actions made of steps",
 		Long:    agentHelp,
 		Example: agentExamples,
-		Args:    usage(cobra.NoArgs),
+		Args:    cli.Usage(cobra.NoArgs),
 
 		DisableFlagsInUseLine: true,
 		RunE:                  func(*cobra.Command, []string) error { return runAgent(env, flags) },
@@ -71,7 +72,7 @@ func runAgent(env *environment, flags agentFlags) error {
 // cannotStart says why, each reason on a line.
 func cannotStart(log *logrus.Entry, err error) error {
 	log.Log(logrus.FatalLevel, err.Error())
-	return exitError(exitFailure)
+	return cli.ExitError(cli.ExitFailure)
 }
 
 // enter makes dir the working directory; none named: that of the caller stays.
@@ -99,7 +100,7 @@ type agent struct {
 const dialTime = 3 * time.Second
 
 func newAgent(s settings, journal *journal.Journal, log *logrus.Entry, env *environment) (*agent, error) {
-	s.tasks.Dial = env.files().Dialer(dialTime)
+	s.tasks.Dial = env.Files().Dialer(dialTime)
 	options := redisq.Options{
 		Agent: s.agent, Instance: journal.Instance(), Server: s.tasks, PollingInterval: s.tuning.PollingInterval,
 		Environment: stateVariables, Log: log,
@@ -125,7 +126,7 @@ func newAgent(s settings, journal *journal.Journal, log *logrus.Entry, env *envi
 	a.worker, err = worker.New(worker.Config{
 		AgentID: s.agent, Actions: actionSet, Events: handlers,
 		Queue: a.tasks, Board: a.tasks, Journal: journal, Source: source,
-		Schemas: schema.NewChecker(sharedSchemas(s.installDir, log)...), Log: log, Stderr: env.stderr, Tuning: s.tuning,
+		Schemas: schema.NewChecker(sharedSchemas(s.installDir, log)...), Log: log, Stderr: env.Stderr, Tuning: s.tuning,
 	})
 	return a, err
 }
@@ -163,7 +164,7 @@ type compiledParts struct {
 // of the cluster, a node agent keeps its node. reconnect is called when the
 // leader may be another machine.
 func compiledIn(id string, env *environment, log *logrus.Entry, reconnect func()) (compiledParts, error) {
-	machine, err := env.machine(log)
+	machine, err := env.Machine(log)
 	if err != nil {
 		return compiledParts{}, err
 	}

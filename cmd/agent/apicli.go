@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"cluster-agent/internal/cli"
 	"cluster-agent/internal/host"
 	"cluster-agent/worker/redisq"
 )
@@ -21,9 +22,9 @@ with the credentials of the cluster agent. Tasks are given on the leader.`,
 		Example: `  api-cli run list-actions
   api-cli run node/2/list-actions
   api-cli run promote-node --data '{"node_id":3,"endpoint_address":"node3.example.com","endpoint_port":55820}'`,
-		Args: usage(cobra.NoArgs),
+		Args: cli.Usage(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			return usageError{errors.New("say what to do: run or list-actions")}
+			return cli.UsageError{Err: errors.New("say what to do: run or list-actions")}
 		},
 	}
 	command.AddCommand(apiRunCommand(env), apiListCommand(env))
@@ -32,7 +33,7 @@ with the credentials of the cluster agent. Tasks are given on the leader.`,
 
 // connectLocal connects to the local Redis with the cluster agent's credentials.
 func (e *environment) connectLocal() (*redis.Client, error) {
-	credentials, err := e.files().Credentials(host.ClusterAgent)
+	credentials, err := e.Files().Credentials(host.ClusterAgent)
 	if err != nil {
 		return nil, fmt.Errorf("read the cluster agent's credentials (is this root, on a prepared node?): %w", err)
 	}
@@ -62,16 +63,16 @@ the actions of the others are printed.`,
 		Example: `  api-cli list-actions
   api-cli list-actions node/1/
   api-cli list-actions create`,
-		Args: usage(cobra.MaximumNArgs(1)),
+		Args: cli.Usage(cobra.MaximumNArgs(1)),
 		RunE: func(command *cobra.Command, args []string) error {
-			ctx, stop := interruptible(command.Context())
+			ctx, stop := cli.Interruptible(command.Context())
 			defer stop()
 			prefix := ""
 			if len(args) == 1 {
 				prefix = args[0]
 			}
 			names, err := listAll(ctx, env, prefix)
-			if perr := printLines(env.stdout, names); perr != nil {
+			if perr := cli.PrintLines(env.Stdout, names); perr != nil {
 				return perr
 			}
 			return err
@@ -85,7 +86,7 @@ the actions of the others are printed.`,
 func checkData(data []byte) error {
 	var document json.RawMessage
 	if err := json.Unmarshal(data, &document); err != nil {
-		return usageError{fmt.Errorf("--data is not JSON: %w", err)}
+		return cli.UsageError{Err: fmt.Errorf("--data is not JSON: %w", err)}
 	}
 	return nil
 }

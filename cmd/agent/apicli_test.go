@@ -14,6 +14,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"cluster-agent/internal/cli"
 	"cluster-agent/internal/redistest"
 	"cluster-agent/worker"
 )
@@ -69,31 +70,32 @@ func TestRun(t *testing.T) {
 		"env":     `echo "$AGENT_TASK_ACTION $AGENT_TASK_USER"`,
 	}))
 	for _, c := range []struct {
-		name, stdin string
-		argv        []string
-		want        said
+		name, stdin    string
+		argv           []string
+		code           int
+		stdout, stderr string
 	}{
-		{"no data", "", []string{module + "/echo"}, said{0, "null\n", ""}},
-		{"data", "", []string{module + "/echo", "--data", `{ "b": [1.50, "x"] }`}, said{0, `{"b":[1.50,"x"]}` + "\n", ""}},
-		{"data of stdin", ` {"c": null}` + "\n", []string{module + "/echo", "--data", "-"}, said{0, `{"c":null}` + "\n", ""}},
-		{"agent as a flag", "", []string{"echo", "-a", module, "--data=1"}, said{0, "1\n", ""}},
-		{"agent as a long flag", "", []string{"--agent=" + module, "echo"}, said{0, "null\n", ""}},
-		{"no JSON", "", []string{module + "/hello"}, said{0, `"hello\n"` + "\n", ""}},
-		{"raw", "", []string{module + "/hello", "--raw"}, said{0, "hello\n", ""}},
-		{"exit code", "", []string{module + "/fail"}, said{7, `{"a":1}` + "\n", "why\n"}},
-		{"raw with an exit code", "", []string{module + "/fail", "--raw"}, said{7, "{ \"a\" : 1 }\n", "why\n"}},
-		{"validation failed", "", []string{module + "/invalid"}, said{3, "[]\n", ""}},
-		{"no such action", "", []string{module + "/bogus"}, said{worker.ExitUndefined, "", "Action bogus is not defined\n"}},
-		{"verbose", "", []string{module + "/half", "--verbose"}, said{0, "", "completed, exit code 0\n"}},
-		{"who asks", "", []string{module + "/env"}, said{0, `"env cluster\n"` + "\n", ""}},
-		{"unchecked", "", []string{module + "/echo", "--check-idle-time", "0"}, said{0, "null\n", ""}},
+		{"no data", "", []string{module + "/echo"}, 0, "null\n", ""},
+		{"data", "", []string{module + "/echo", "--data", `{ "b": [1.50, "x"] }`}, 0, `{"b":[1.50,"x"]}` + "\n", ""},
+		{"data of stdin", ` {"c": null}` + "\n", []string{module + "/echo", "--data", "-"}, 0, `{"c":null}` + "\n", ""},
+		{"agent as a flag", "", []string{"echo", "-a", module, "--data=1"}, 0, "1\n", ""},
+		{"agent as a long flag", "", []string{"--agent=" + module, "echo"}, 0, "null\n", ""},
+		{"no JSON", "", []string{module + "/hello"}, 0, `"hello\n"` + "\n", ""},
+		{"raw", "", []string{module + "/hello", "--raw"}, 0, "hello\n", ""},
+		{"exit code", "", []string{module + "/fail"}, 7, `{"a":1}` + "\n", "why\n"},
+		{"raw with an exit code", "", []string{module + "/fail", "--raw"}, 7, "{ \"a\" : 1 }\n", "why\n"},
+		{"validation failed", "", []string{module + "/invalid"}, 3, "[]\n", ""},
+		{"no such action", "", []string{module + "/bogus"}, worker.ExitUndefined, "", "Action bogus is not defined\n"},
+		{"verbose", "", []string{module + "/half", "--verbose"}, 0, "", "completed, exit code 0\n"},
+		{"who asks", "", []string{module + "/env"}, 0, `"env cluster\n"` + "\n", ""},
+		{"unchecked", "", []string{module + "/echo", "--check-idle-time", "0"}, 0, "null\n", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			got := call(m.root, c.stdin, append([]string{"api-cli", "run"}, c.argv...)...)
-			got.want(t, c.want.code, c.want.stdout, c.want.stderr)
-			if c.want.stderr == "" && got.stderr != "" {
-				t.Errorf("stderr %q", got.stderr)
+			got.Want(t, c.code, c.stdout, c.stderr)
+			if c.stderr == "" && got.Stderr != "" {
+				t.Errorf("stderr %q", got.Stderr)
 			}
 		})
 	}
@@ -104,8 +106,8 @@ func TestRunVerbose(t *testing.T) {
 	m := newMachine(t)
 	m.agent(module, steps(t, map[string]string{"half": "echo set-progress 50 >&3"}))
 	got := call(m.root, "", "api-cli", "run", module+"/half", "--verbose")
-	if want := "pending 0%\nrunning 0%\nrunning 50%\nrunning 100%\ncompleted 100%\ncompleted, exit code 0\n"; got.stderr != want {
-		t.Errorf("stderr %q, want %q", got.stderr, want)
+	if want := "pending 0%\nrunning 0%\nrunning 50%\nrunning 100%\ncompleted 100%\ncompleted, exit code 0\n"; got.Stderr != want {
+		t.Errorf("stderr %q, want %q", got.Stderr, want)
 	}
 }
 
@@ -115,11 +117,11 @@ func TestRunOfTheClusterAgent(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	m.agent("cluster", steps(t, map[string]string{"of-a-directory": "true"}))
-	call(m.root, "", "api-cli", "run", "of-a-directory").want(t, 0, "", "")
+	call(m.root, "", "api-cli", "run", "of-a-directory").Want(t, 0, "", "")
 	got := call(m.root, "", "api-cli", "run", "create-cluster", "--data", `{"network":"10.5.4.1/24","endpoint":"h:1"}`)
-	got.want(t, 3, `[{"field":"network","parameter":"network","value":"10.5.4.1/24","error":"not_a_valid_ipv4_network"}]`+"\n", "did you mean 10.5.4.0/24?")
+	got.Want(t, 3, `[{"field":"network","parameter":"network","value":"10.5.4.1/24","error":"not_a_valid_ipv4_network"}]`+"\n", "did you mean 10.5.4.0/24?")
 	call(m.root, "", "api-cli", "run", "create-cluster", "--data", `{}`).
-		want(t, worker.ExitInvalid, "[{\"parameter\":\"(root)\",\"error\":\"(root)_required\",\"value\":{},\"field\":\"(root)\"},"+
+		Want(t, worker.ExitInvalid, "[{\"parameter\":\"(root)\",\"error\":\"(root)_required\",\"value\":{},\"field\":\"(root)\"},"+
 			"{\"parameter\":\"(root)\",\"error\":\"(root)_required\",\"value\":{},\"field\":\"(root)\"}]\n", "Validation errors: ")
 }
 
@@ -129,8 +131,8 @@ func TestNoWait(t *testing.T) {
 	m.agent(module, steps(t, map[string]string{"hello": "echo hello"}))
 	watch := m.watch()
 	got := call(m.root, "", "api-cli", "run", module+"/hello", "--nowait")
-	id := strings.TrimSpace(got.stdout)
-	got.want(t, 0, id+"\n", "")
+	id := strings.TrimSpace(got.Stdout)
+	got.Want(t, 0, id+"\n", "")
 	watch.await(t, "completed")
 	if output := m.redis.Client().Get(t.Context(), "task/"+module+"/"+id+"/output").Val(); output != "hello\n" {
 		t.Errorf("output of task %q: %q", id, output)
@@ -145,7 +147,7 @@ func TestNoLiveAgent(t *testing.T) {
 		"cluster": {"add-node"}, "node/2": {"node/2/list-actions"}, module: {"list-actions", "-a", module},
 	} {
 		call(m.root, "", append([]string{"api-cli", "run"}, argv...)...).
-			want(t, exitFailure, "", "agent "+agent+" is not connected")
+			Want(t, cli.ExitFailure, "", "agent "+agent+" is not connected")
 		if m.redis.Client().Exists(t.Context(), agent+"/tasks").Val() != 0 {
 			t.Errorf("a task waits for agent %s", agent)
 		}
@@ -153,9 +155,9 @@ func TestNoLiveAgent(t *testing.T) {
 	if took := time.Since(started); took > 5*time.Second {
 		t.Errorf("took %s", took)
 	}
-	call(m.root, "", "api-cli", "list-actions").want(t, 0, "", "No agent is connected")
+	call(m.root, "", "api-cli", "list-actions").Want(t, 0, "", "No agent is connected")
 	m.redis.Kill()
-	call(m.root, "", "api-cli", "run", "add-node").want(t, exitFailure, "", "refused")
+	call(m.root, "", "api-cli", "run", "add-node").Want(t, cli.ExitFailure, "", "refused")
 }
 
 // TestRunOnAWorker: tasks are given on the leader, and that is what is said.
@@ -164,7 +166,7 @@ func TestRunOnAWorker(t *testing.T) {
 	m := newMachine(t)
 	m.redis.Follow(redistest.Start(t))
 	got := call(m.root, "", "api-cli", "run", "add-node", "--check-idle-time", "0")
-	got.want(t, exitFailure, "", "this node is a worker, tasks are given on the leader (cluster-leader in /etc/hosts)")
+	got.Want(t, cli.ExitFailure, "", "this node is a worker, tasks are given on the leader (cluster-leader in /etc/hosts)")
 }
 
 func TestListActions(t *testing.T) {
@@ -179,11 +181,11 @@ func TestListActions(t *testing.T) {
 	}
 	all := slices.Sorted(slices.Values(append(append([]string(nil), ofCluster...), ofModule...)))
 	list := func(names []string) string { return strings.Join(names, "\n") + "\n" }
-	call(m.root, "", "api-cli", "list-actions").want(t, 0, list(all), "")
-	call(m.root, "", "api-cli", "list-actions", "module/").want(t, 0, list(ofModule), "")
-	call(m.root, "", "api-cli", "list-actions", module+"/h").want(t, 0, module+"/hello\n", "")
-	call(m.root, "", "api-cli", "list-actions", "no").want(t, 0, "", "")
-	call(m.root, "", "api-cli", "list-actions", "module/t1x").want(t, 0, "", "")
+	call(m.root, "", "api-cli", "list-actions").Want(t, 0, list(all), "")
+	call(m.root, "", "api-cli", "list-actions", "module/").Want(t, 0, list(ofModule), "")
+	call(m.root, "", "api-cli", "list-actions", module+"/h").Want(t, 0, module+"/hello\n", "")
+	call(m.root, "", "api-cli", "list-actions", "no").Want(t, 0, "", "")
+	call(m.root, "", "api-cli", "list-actions", "module/t1x").Want(t, 0, "", "")
 }
 
 // TestCtrlC cancels the task, and waits for what it comes to.
@@ -192,10 +194,10 @@ func TestCtrlC(t *testing.T) {
 	m := newMachine(t)
 	m.agent(module, steps(t, map[string]string{"slow": cleanUp}))
 	watch := m.watch()
-	cli := start(t, m.root, nil, "api-cli", "run", module+"/slow")
+	caller := start(t, m.root, nil, "api-cli", "run", module+"/slow")
 	watch.await(t, `"progress":50`)
-	cli.signal(syscall.SIGINT)
-	cli.said().want(t, 3, "", "cleaned up\n")
+	caller.signal(syscall.SIGINT)
+	caller.said().Want(t, 3, "", "cleaned up\n")
 }
 
 // TestCtrlCTwice: who does not want to wait for the end need not.
@@ -208,13 +210,13 @@ func TestCtrlCTwice(t *testing.T) {
 		"stubborn": fmt.Sprintf("trap '' TERM\necho set-progress 50 >&3\nwhile [ -e %s ]; do sleep 0.1; done", busy),
 	}))
 	watch := m.watch()
-	cli := start(t, m.root, nil, "api-cli", "run", module+"/stubborn")
+	caller := start(t, m.root, nil, "api-cli", "run", module+"/stubborn")
 	watch.await(t, `"progress":50`)
-	cli.signal(syscall.SIGINT)
+	caller.signal(syscall.SIGINT)
 	watch.await(t, "completed") // the task that cancels the other
-	cli.signal(syscall.SIGINT)
-	if status := cli.wait(); !status.Signaled() || status.Signal() != syscall.SIGINT {
-		t.Errorf("status %v: %s", status, cli.log)
+	caller.signal(syscall.SIGINT)
+	if status := caller.wait(); !status.Signaled() || status.Signal() != syscall.SIGINT {
+		t.Errorf("status %v: %s", status, caller.log)
 	}
 	must(t, os.Remove(busy))
 	watch.await(t, "completed")
@@ -226,17 +228,17 @@ func TestAgentStopsDuringRun(t *testing.T) {
 	m := newMachine(t)
 	agent := m.agent(module, steps(t, map[string]string{"slow": cleanUp}))
 	watch := m.watch()
-	cli := start(t, m.root, nil, "api-cli", "run", module+"/slow")
+	caller := start(t, m.root, nil, "api-cli", "run", module+"/slow")
 	watch.await(t, `"progress":50`)
 	agent.signal(syscall.SIGTERM)
-	cli.said().want(t, worker.ExitStopped, "", "cleaned up\n")
+	caller.said().Want(t, worker.ExitStopped, "", "cleaned up\n")
 }
 
 // TestRunEndsWithItsContext: a call that was given up gives no task.
 func TestRunEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	env := &environment{root: m.root}
+	env := &environment{Environment: cli.Environment{Root: m.root}}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := runTask(ctx, env, runOptions{agent: "cluster", action: "a", data: "null", idleTime: 8}); err == nil {
@@ -275,9 +277,9 @@ func taskID(t *testing.T, m *machine, action string) string {
 	t.Helper()
 	watch := m.watch()
 	got := call(m.root, "", "api-cli", "run", module+"/"+action, "--nowait")
-	got.want(t, 0, got.stdout, "")
+	got.Want(t, 0, got.Stdout, "")
 	watch.await(t, "progress")
-	return strings.TrimSpace(got.stdout)
+	return strings.TrimSpace(got.Stdout)
 }
 
 // TestDataIsJSON: whatever JSON is, is sent as it is.

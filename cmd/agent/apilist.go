@@ -30,7 +30,7 @@ func listAll(ctx context.Context, env *environment, prefix string) ([]string, er
 			return err
 		}
 		if len(agents) == 0 {
-			fmt.Fprintln(env.stderr, "No agent is connected to this node's Redis: is one running, and is this node the leader?")
+			fmt.Fprintln(env.Stderr, "No agent is connected to this node's Redis: is one running, and is this node the leader?")
 		}
 		agents = slices.DeleteFunc(agents, func(agent string) bool { return !mayHave(agent, prefix) })
 		names, err = actionsOfAll(ctx, client, agents)

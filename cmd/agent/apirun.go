@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"cluster-agent/internal/cli"
 	"cluster-agent/worker"
 	"cluster-agent/worker/redisq"
 )
@@ -72,16 +73,16 @@ func apiRunCommand(env *environment) *cobra.Command {
 		Short:             "Give a task to an agent, and wait for it",
 		Long:              runHelp,
 		Example:           runExamples,
-		Args:              usage(cobra.ExactArgs(1)),
+		Args:              cli.Usage(cobra.ExactArgs(1)),
 		ValidArgsFunction: env.completeTarget(&o.agent),
 		RunE: func(command *cobra.Command, args []string) error {
-			ctx, stop := interruptible(command.Context())
+			ctx, stop := cli.Interruptible(command.Context())
 			defer stop()
 			if err := o.target(args[0]); err != nil {
 				return err
 			}
 			if o.timeout < 0 || o.idleTime < 0 {
-				return usageError{errors.New("--timeout and --check-idle-time cannot be less than nothing")}
+				return cli.UsageError{Err: errors.New("--timeout and --check-idle-time cannot be less than nothing")}
 			}
 			return runTask(ctx, env, o)
 		},
@@ -106,7 +107,7 @@ func (o *runOptions) target(text string) error {
 	o.action = text
 	if at := strings.LastIndex(text, "/"); at >= 0 {
 		if o.agent != "" {
-			return usageError{errors.New("the agent is named twice: write either AGENT/ACTION or --agent")}
+			return cli.UsageError{Err: errors.New("the agent is named twice: write either AGENT/ACTION or --agent")}
 		}
 		o.agent, o.action = text[:at], text[at+1:]
 	}
@@ -114,7 +115,7 @@ func (o *runOptions) target(text string) error {
 		o.agent = clusterAgent
 	}
 	if o.action == "" {
-		return usageError{errors.New("the action's name is missing")}
+		return cli.UsageError{Err: errors.New("the action's name is missing")}
 	}
 	return nil
 }
@@ -123,7 +124,7 @@ func runTask(ctx context.Context, env *environment, o runOptions) error {
 	data := []byte(o.data)
 	if o.data == "-" {
 		var err error
-		if data, err = io.ReadAll(env.stdin); err != nil {
+		if data, err = io.ReadAll(env.Stdin); err != nil {
 			return fmt.Errorf("read data from stdin: %w", err)
 		}
 	}
@@ -140,7 +141,7 @@ func runTask(ctx context.Context, env *environment, o runOptions) error {
 			return explainReplica(err)
 		}
 		if o.noWait {
-			_, err = fmt.Fprintln(env.stdout, ticket.ID)
+			_, err = fmt.Fprintln(env.Stdout, ticket.ID)
 			return errors.Join(err, ticket.Close())
 		}
 		outcome, err := waitFor(ctx, env, o, client, ticket)
@@ -176,23 +177,23 @@ func explainReplica(err error) error {
 
 // tell prints the outcome: output to stdout, the rest to stderr.
 func tell(env *environment, o runOptions, outcome redisq.Outcome) error {
-	if _, err := env.stderr.Write(outcome.Error); err != nil {
+	if _, err := env.Stderr.Write(outcome.Error); err != nil {
 		return err
 	}
 	if outcome.Replaced {
-		fmt.Fprintln(env.stderr, "The data of this node's Redis were replaced meanwhile, the task's output with them")
+		fmt.Fprintln(env.Stderr, "The data of this node's Redis were replaced meanwhile, the task's output with them")
 	}
-	if err := printOutput(env.stdout, o, outcome.Output); err != nil {
+	if err := printOutput(env.Stdout, o, outcome.Output); err != nil {
 		return err
 	}
 	if o.verbose {
-		fmt.Fprintf(env.stderr, "%s, exit code %d\n", outcome.Status, outcome.ExitCode)
+		fmt.Fprintf(env.Stderr, "%s, exit code %d\n", outcome.Status, outcome.ExitCode)
 	}
 	if outcome.ExitCode != 0 {
-		return exitError(outcome.ExitCode)
+		return cli.ExitError(outcome.ExitCode)
 	}
 	if outcome.Status != worker.Completed {
-		return exitError(exitFailure)
+		return cli.ExitError(cli.ExitFailure)
 	}
 	return nil
 }

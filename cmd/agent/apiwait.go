@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"cluster-agent/internal/cli"
 	"cluster-agent/worker/redisq"
 )
 
@@ -15,11 +16,8 @@ import (
 // that of timeout(1).
 const exitUnfinished = 124
 
-// unfinishedError says that the task goes on, or will.
-type unfinishedError struct{ error }
-
-// Unwrap returns what happened.
-func (e unfinishedError) Unwrap() error { return e.error }
+// unfinished says that the task goes on, or will.
+func unfinished(err error) error { return cli.CodedError{Code: exitUnfinished, Err: err} }
 
 // wait is a task that was given and is waited for.
 type wait struct {
@@ -32,7 +30,7 @@ type wait struct {
 // waitFor waits for the outcome; if it is interrupted, it cancels the task and
 // waits for what that comes to.
 func waitFor(ctx context.Context, env *environment, o runOptions, client *redisq.Client, ticket *redisq.Ticket) (redisq.Outcome, error) {
-	w := wait{client: client, ticket: ticket, o: o, show: newProgressLine(env.stderr, o.verbose)}
+	w := wait{client: client, ticket: ticket, o: o, show: newProgressLine(env.Stderr, o.verbose)}
 	defer w.show.end()
 	defer w.watch(ctx)()
 	limited, stop := withLimit(ctx, o.timeout)
@@ -44,7 +42,7 @@ func waitFor(ctx context.Context, env *environment, o runOptions, client *redisq
 	case ctx.Err() != nil:
 		return w.interrupted(context.WithoutCancel(ctx))
 	case errors.Is(err, context.DeadlineExceeded):
-		return outcome, unfinishedError{fmt.Errorf("task %s has not ended within %s; it goes on", ticket.ID, o.timeout)}
+		return outcome, unfinished(fmt.Errorf("task %s has not ended within %s; it goes on", ticket.ID, o.timeout))
 	}
 	return outcome, fmt.Errorf("wait for task %s: %w", ticket.ID, err)
 }
@@ -75,14 +73,14 @@ func (w *wait) interrupted(ctx context.Context) (redisq.Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, cancelTime)
 	defer cancel()
 	if err := wantAlive(ctx, w.client, w.o); err != nil {
-		return redisq.Outcome{}, unfinishedError{fmt.Errorf("task %s stays with its agent, and is not cancelled: %w", w.ticket.ID, err)}
+		return redisq.Outcome{}, unfinished(fmt.Errorf("task %s stays with its agent, and is not cancelled: %w", w.ticket.ID, err))
 	}
 	if err := cancelTask(ctx, w.client, w.o.agent, w.ticket.ID); err != nil {
-		return redisq.Outcome{}, unfinishedError{err}
+		return redisq.Outcome{}, unfinished(err)
 	}
 	outcome, err := w.ticket.Wait(ctx, w.show.update)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return outcome, unfinishedError{fmt.Errorf("task %s was told to end, and has not within %s", w.ticket.ID, cancelTime)}
+		return outcome, unfinished(fmt.Errorf("task %s was told to end, and has not within %s", w.ticket.ID, cancelTime))
 	}
 	if err != nil {
 		return outcome, fmt.Errorf("wait for task %s: %w", w.ticket.ID, err)

@@ -20,12 +20,12 @@ func TestAgentDiesDuringRun(t *testing.T) {
 	dir := steps(t, map[string]string{"slow": cleanUp})
 	agent := m.agent(module, dir)
 	watch := m.watch()
-	cli := start(t, m.root, nil, "api-cli", "run", module+"/slow")
+	caller := start(t, m.root, nil, "api-cli", "run", module+"/slow")
 	watch.await(t, `"progress":50`)
 	agent.signal(syscall.SIGKILL)
-	cli.log.await(t, "agent "+module+" has gone, the task is settled when it is back; Ctrl-C ends the wait\n")
+	caller.log.await(t, "agent "+module+" has gone, the task is settled when it is back; Ctrl-C ends the wait\n")
 	m.agent(module, dir)
-	cli.said().want(t, worker.ExitInterrupted, "", "interrupted")
+	caller.said().Want(t, worker.ExitInterrupted, "", "interrupted")
 }
 
 // TestCtrlCWithoutAnAgent: nobody would hear of a task that cancels the other.
@@ -34,13 +34,13 @@ func TestCtrlCWithoutAnAgent(t *testing.T) {
 	m := newMachine(t)
 	agent := m.agent(module, steps(t, map[string]string{"slow": cleanUp}))
 	watch := m.watch()
-	cli := start(t, m.root, nil, "api-cli", "run", module+"/slow")
+	caller := start(t, m.root, nil, "api-cli", "run", module+"/slow")
 	watch.await(t, `"progress":50`)
 	agent.signal(syscall.SIGKILL)
 	agent.wait()
 	started := time.Now()
-	cli.signal(syscall.SIGINT)
-	cli.said().want(t, exitUnfinished, "", "stays with its agent, and is not cancelled: agent "+module+" is not connected")
+	caller.signal(syscall.SIGINT)
+	caller.said().Want(t, exitUnfinished, "", "stays with its agent, and is not cancelled: agent "+module+" is not connected")
 	if took := time.Since(started); took > 5*time.Second {
 		t.Errorf("took %s", took)
 	}
@@ -58,10 +58,10 @@ func TestTimeout(t *testing.T) {
 	m.agent(module, steps(t, map[string]string{"slow": "read word <" + pipe, "fast": "echo 1"}))
 	watch := m.watch()
 	call(m.root, "", "api-cli", "run", module+"/slow", "--timeout=500ms").
-		want(t, exitUnfinished, "", "has not ended within 500ms; it goes on\n")
+		Want(t, exitUnfinished, "", "has not ended within 500ms; it goes on\n")
 	must(t, os.WriteFile(pipe, []byte("word\n"), 0o600))
 	watch.await(t, "completed")
-	call(m.root, "", "api-cli", "run", module+"/fast", "--timeout=1m").want(t, 0, "1\n", "")
+	call(m.root, "", "api-cli", "run", module+"/fast", "--timeout=1m").Want(t, 0, "1\n", "")
 }
 
 // TestRedisRestartsDuringRun: the agent stores the result when it is back, and
@@ -73,13 +73,13 @@ func TestRedisRestartsDuringRun(t *testing.T) {
 	must(t, syscall.Mkfifo(pipe, 0o600))
 	m.agent(module, steps(t, map[string]string{"slow": "echo set-progress 50 >&3; read word <" + pipe + "; echo $word"}))
 	watch := m.watch()
-	cli := start(t, m.root, nil, "api-cli", "run", module+"/slow", "--raw")
+	caller := start(t, m.root, nil, "api-cli", "run", module+"/slow", "--raw")
 	watch.await(t, `"progress":50`)
 	m.redis.Kill()
-	cli.log.await(t, "Redis does not answer, waiting for it; Ctrl-C ends the wait\n")
+	caller.log.await(t, "Redis does not answer, waiting for it; Ctrl-C ends the wait\n")
 	m.redis.Run()
 	must(t, os.WriteFile(pipe, []byte("word\n"), 0o600))
-	cli.said().want(t, 0, "word\n", "")
+	caller.said().Want(t, 0, "word\n", "")
 }
 
 // TestWatcher: what is said of what is seen.

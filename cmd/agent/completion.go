@@ -119,11 +119,6 @@ func completeDirs(*cobra.Command, []string, string) ([]string, cobra.ShellCompDi
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-// withoutFiles keeps shells from offering files where nothing else is known.
-func withoutFiles(command *cobra.Command) {
-	command.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
-}
-
 // completeFlag sets the completion of a flag's values.
 func completeFlag(command *cobra.Command, flag string, complete completer) {
 	if err := command.RegisterFlagCompletionFunc(flag, complete); err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"os"
@@ -12,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"cluster-agent/internal/cli"
+	"cluster-agent/internal/cli/clitest"
 	"cluster-agent/internal/redistest"
 	"cluster-agent/worker/redisq"
 )
@@ -56,7 +57,7 @@ func TestComplete(t *testing.T) {
 	} {
 		argv := append([]string{c.argv[0], "__completeNoDesc"}, c.argv[1:]...)
 		got := call(m.root, "", argv...)
-		if words := strings.Join(strings.Fields(got.stdout), " "); got.code != 0 || words != c.want || strings.HasSuffix(words, files) {
+		if words := strings.Join(strings.Fields(got.Stdout), " "); got.Code != 0 || words != c.want || strings.HasSuffix(words, files) {
 			t.Errorf("%v: %q, want %q", c.argv, words, c.want)
 		}
 	}
@@ -66,7 +67,7 @@ func TestCompletionWithoutRedis(t *testing.T) {
 	t.Parallel()
 	for _, argv := range [][]string{{"run", ""}, {"run", "-a", ""}, {"run", "-a", module, ""}, {"list-actions", ""}} {
 		got := call(t.TempDir(), "", append([]string{"api-cli", "__complete"}, argv...)...)
-		got.want(t, 0, ":1\n", "") // an error, without a word on the terminal that is being typed on
+		got.Want(t, 0, ":1\n", "") // an error, without a word on the terminal that is being typed on
 	}
 }
 
@@ -76,7 +77,7 @@ func TestCompletionWithAnAgentThatDoesNotAnswer(t *testing.T) {
 	m := newMachine(t)
 	m.deaf("module/deaf")
 	started := time.Now()
-	call(m.root, "", "api-cli", "__complete", "run", "module/deaf/").want(t, 0, ":1\n", "")
+	call(m.root, "", "api-cli", "__complete", "run", "module/deaf/").Want(t, 0, ":1\n", "")
 	if took := time.Since(started); took > completionTime+2*time.Second {
 		t.Errorf("took %s", took)
 	}
@@ -98,7 +99,7 @@ func TestListActionsOfWhoAnswers(t *testing.T) {
 	m.deaf("module/deaf")
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
-	names, err := listAll(ctx, &environment{root: m.root, stderr: io.Discard}, "")
+	names, err := listAll(ctx, &environment{Environment: cli.Environment{Root: m.root, Stderr: io.Discard}}, "")
 	if want := []string{module + "/cancel-task", module + "/hello", module + "/list-actions"}; !slices.Equal(names, want) {
 		t.Errorf("names %v", names)
 	}
@@ -158,36 +159,12 @@ func interactiveBash(t *testing.T, m *machine) *exec.Cmd {
 	return cmd
 }
 
-// TestCompletionScripts: each program has one for each shell, which the shell can
-// read where there is one.
+// TestCompletionScripts: each program has one for each shell.
 func TestCompletionScripts(t *testing.T) {
 	t.Parallel()
-	for _, program := range []string{"agent", "api-cli", "switch-leader", "apply-vpn-routes"} {
-		for _, shell := range []string{"bash", "zsh", "fish"} {
-			got := call(t.TempDir(), "", program, "completion", shell)
-			if got.code != 0 || len(got.stdout) < 1000 || !strings.Contains(got.stdout, program) {
-				t.Errorf("%s completion %s: exit code %d, %d bytes\n%s", program, shell, got.code, len(got.stdout), got.stderr)
-			}
-			checkSyntax(t, shell, got.stdout)
-			for _, word := range []string{"source <(", "completion " + shell} {
-				if help := call(t.TempDir(), "", program, "completion", shell, "--help"); shell != "fish" && !strings.Contains(help.stdout, word) {
-					t.Errorf("%s completion %s --help does not tell of %q", program, shell, word)
-				}
-			}
-		}
-	}
-}
-
-// checkSyntax lets the shell read its script, where there is one.
-func checkSyntax(t *testing.T, shell, script string) {
-	t.Helper()
-	path, err := exec.LookPath(shell)
-	if err != nil {
-		return
-	}
-	cmd := exec.CommandContext(t.Context(), path, "-n")
-	cmd.Stdin = bytes.NewBufferString(script)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%s -n: %v\n%s", shell, err, out)
+	for _, program := range []string{"agent", "api-cli", "switch-leader"} {
+		clitest.CheckCompletion(t, program, func(args ...string) said {
+			return call(t.TempDir(), "", append([]string{program}, args...)...)
+		})
 	}
 }

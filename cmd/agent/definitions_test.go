@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"cluster-agent/internal/cli"
 	"cluster-agent/internal/redistest"
 	"cluster-agent/worker"
 )
@@ -36,7 +37,7 @@ func TestSharedSchemas(t *testing.T) {
 		path := filepath.Join(dir, definitionsFile)
 		must(t, os.WriteFile(path, []byte(c.content), 0o600))
 		var log bytes.Buffer
-		shared := sharedSchemas(dir, (&environment{stderr: &log}).logger())
+		shared := sharedSchemas(dir, (&environment{Environment: cli.Environment{Stderr: &log}}).logger())
 		if got := shared[0](); string(got.Source) != c.content || got.Name != path || got.Err != nil {
 			t.Errorf("%s: read %+v", name, got)
 		}
@@ -62,7 +63,7 @@ func TestUnreadableSharedSchemas(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	var log bytes.Buffer
-	env := &environment{stderr: &log}
+	env := &environment{Environment: cli.Environment{Stderr: &log}}
 	if shared := sharedSchemas(dir, env.logger()); len(shared) != 1 || shared[0]().Err == nil || log.String() != "" {
 		t.Errorf("missing: log %q", log.String())
 	}
@@ -91,11 +92,11 @@ func TestBrokenDefinitions(t *testing.T) {
 	run := func(action, data string) said {
 		return call(m.root, "", "api-cli", "run", module+"/"+action, "--check-idle-time=0", "--data="+data)
 	}
-	run("free", "1").want(t, 0, "1\n", "")
-	run("own", "1").want(t, 0, "1\n", "")
-	run("own", `"x"`).want(t, worker.ExitInvalid, `[{"parameter":"(root)","error":"(root)_invalid_type","value":"x","field":"(root)"}]`+"\n", "Validation errors")
-	run("refers", "1").want(t, worker.ExitFailure, "", "shared document "+path+": unexpected EOF")
+	run("free", "1").Want(t, 0, "1\n", "")
+	run("own", "1").Want(t, 0, "1\n", "")
+	run("own", `"x"`).Want(t, worker.ExitInvalid, `[{"parameter":"(root)","error":"(root)_invalid_type","value":"x","field":"(root)"}]`+"\n", "Validation errors")
+	run("refers", "1").Want(t, worker.ExitFailure, "", "shared document "+path+": unexpected EOF")
 	must(t, os.WriteFile(path, []byte(definitions), 0o600))
-	run("refers", "1").want(t, 0, "1\n", "")
-	run("refers", "65536").want(t, worker.ExitInvalid, `[{"parameter":"(root)","error":"(root)_number_lte","value":65536,"field":"(root)"}]`+"\n", "")
+	run("refers", "1").Want(t, 0, "1\n", "")
+	run("refers", "65536").Want(t, worker.ExitInvalid, `[{"parameter":"(root)","error":"(root)_number_lte","value":65536,"field":"(root)"}]`+"\n", "")
 }

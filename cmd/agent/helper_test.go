@@ -17,6 +17,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"cluster-agent/internal/cli"
+	"cluster-agent/internal/cli/clitest"
 	"cluster-agent/internal/host"
 	"cluster-agent/internal/redistest"
 	"cluster-agent/worker/redisq"
@@ -42,24 +44,11 @@ func must(t *testing.T, err error) {
 }
 
 // said is what a call of the program came to.
-type said struct {
-	code           int
-	stdout, stderr string
-}
+type said = clitest.Said
 
 // call calls the program within the test, on the machine below root.
 func call(root, stdin string, argv ...string) said {
-	var stdout, stderr bytes.Buffer
-	code := run(argv, &environment{root: root, stdin: strings.NewReader(stdin), stdout: &stdout, stderr: &stderr})
-	return said{code, stdout.String(), stderr.String()}
-}
-
-// want compares exit code and stdout, and looks for a text in stderr.
-func (s said) want(t *testing.T, code int, stdout, stderr string) {
-	t.Helper()
-	if s.code != code || s.stdout != stdout || !strings.Contains(s.stderr, stderr) {
-		t.Errorf("exit code %d, want %d\nstdout %q, want %q\nstderr %q, want %q in it", s.code, code, s.stdout, stdout, s.stderr, stderr)
-	}
+	return clitest.Call(root, stdin, func(env cli.Environment) int { return run(argv, &environment{Environment: env}) })
 }
 
 // patience bounds what tests wait for, on a busy machine.
@@ -131,7 +120,7 @@ func (p *process) wait() syscall.WaitStatus {
 // said is what an ended process came to.
 func (p *process) said() said {
 	p.t.Helper()
-	return said{p.wait().ExitStatus(), p.stdout.String(), p.log.String()}
+	return said{Code: p.wait().ExitStatus(), Stdout: p.stdout.String(), Stderr: p.log.String()}
 }
 
 // record is a log that can be waited on. It is an [io.Writer].

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cluster-agent/internal/cli"
 	"cluster-agent/internal/node"
 )
 
@@ -20,27 +21,27 @@ Its Redis is a replica already, and takes no tasks. The data are what add-node o
 the leader has printed. It can be interrupted and repeated.`,
 		Example: `  agent join-node --data '{"node_id":4,…}'
   ssh leader api-cli run add-node --data "'$(agent join-request)'" | agent join-node --data -`,
-		Args: usage(cobra.NoArgs),
+		Args: cli.Usage(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error {
-			ctx, stop := interruptible(command.Context())
+			ctx, stop := cli.Interruptible(command.Context())
 			defer stop()
 			text := []byte(data)
 			if data == "-" {
 				var err error
-				if text, err = io.ReadAll(env.stdin); err != nil {
+				if text, err = io.ReadAll(env.Stdin); err != nil {
 					return fmt.Errorf("read data from stdin: %w", err)
 				}
 			}
 			invitation, err := node.ParseInvitation(text)
 			if err != nil {
-				return usageError{err}
+				return cli.UsageError{Err: err}
 			}
-			machine, err := env.machine(env.plainLogger())
+			machine, err := env.Machine(env.PlainLogger())
 			if err != nil {
 				return err
 			}
 			return machine.Join(ctx, invitation, func(format string, args ...any) {
-				fmt.Fprintf(env.stdout, format+"\n", args...)
+				fmt.Fprintf(env.Stdout, format+"\n", args...)
 			})
 		},
 	}

@@ -72,11 +72,3 @@ func (w *journalWriter) Write(p []byte) (int, error) {
 	w.log.Log(logrus.FatalLevel, string(p))
 	return len(p), nil
 }
-
-// plainFormatter writes the message alone.
-type plainFormatter struct{}
-
-// Format implements [logrus.Formatter].
-func (plainFormatter) Format(entry *logrus.Entry) ([]byte, error) {
-	return []byte(entry.Message + "\n"), nil
-}

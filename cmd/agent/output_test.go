@@ -2,12 +2,11 @@ package main
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"testing"
 
 	"github.com/sirupsen/logrus"
 
+	"cluster-agent/internal/cli"
 	"cluster-agent/worker"
 	"cluster-agent/worker/redisq"
 )
@@ -43,14 +42,13 @@ func TestJournalPrefixes(t *testing.T) {
 	}
 }
 
-func TestLoggers(t *testing.T) {
+func TestLogger(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	env := &environment{stderr: &out}
+	env := &environment{Environment: cli.Environment{Stderr: &out}}
 	env.logger().Debug("not wanted")
 	env.logger().WithField("n", 1).Warn("for journald")
-	env.plainLogger().WithField("n", 1).Warn("for a person")
-	if got, want := out.String(), "<4>for journald n=1\nfor a person\n"; got != want {
+	if got, want := out.String(), "<4>for journald n=1\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -105,32 +103,10 @@ func TestTell(t *testing.T) {
 		{"no code", redisq.Outcome{Status: worker.Aborted}, false, 1, "", ""},
 	} {
 		var stdout, stderr bytes.Buffer
-		env := &environment{stdout: &stdout, stderr: &stderr}
-		code := exitCode(tell(env, runOptions{verbose: c.verbose}, c.outcome), &stderr)
+		env := &environment{Environment: cli.Environment{Stdout: &stdout, Stderr: &stderr}}
+		code := cli.ExitCode(tell(env, runOptions{verbose: c.verbose}, c.outcome), &stderr)
 		if code != c.code || stdout.String() != c.stdout || stderr.String() != c.stderr {
 			t.Errorf("%s: exit code %d, %q, %q", c.name, code, stdout.String(), stderr.String())
-		}
-	}
-}
-
-func TestExitCode(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		err    error
-		code   int
-		stderr string
-	}{
-		{nil, 0, ""},
-		{errors.New("why"), 1, "Error: why\n"},
-		{exitError(42), 42, ""},
-		{fmt.Errorf("run: %w", exitError(42)), 42, ""},
-		{errors.Join(exitError(42), errors.New("close")), 42, ""},
-		{errors.Join(unfinishedError{errors.New("why")}), 124, "Error: why\n"},
-		{usageError{errors.New("no such flag")}, 2, "Error: no such flag\nSee --help for how to call it\n"},
-	} {
-		var stderr bytes.Buffer
-		if code := exitCode(c.err, &stderr); code != c.code || stderr.String() != c.stderr {
-			t.Errorf("%v: exit code %d, %q", c.err, code, stderr.String())
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"cluster-agent/internal/cli"
 	"cluster-agent/worker/redisq"
 )
 
@@ -217,8 +218,8 @@ func TestAgentThatCannotStart(t *testing.T) {
 		},
 	} {
 		got := start(t, t.TempDir(), []string{c.variable}, c.argv...).said()
-		lines := strings.Split(strings.TrimSuffix(got.stderr, "\n"), "\n")
-		if got.code != exitFailure || got.stdout != "" || len(lines) != len(c.want) {
+		lines := strings.Split(strings.TrimSuffix(got.Stderr, "\n"), "\n")
+		if got.Code != cli.ExitFailure || got.Stdout != "" || len(lines) != len(c.want) {
 			t.Errorf("%s %v: %+v", c.variable, c.argv, got)
 			continue
 		}

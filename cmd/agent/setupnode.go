@@ -3,12 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"cluster-agent/internal/cli"
 	"cluster-agent/internal/host"
 	"cluster-agent/internal/setup"
 )
@@ -21,17 +20,17 @@ func setupNodeCommand(env *environment) *cobra.Command {
 keys, Redis users and settings, the agents' environment, unit files. What is
 there is kept; it can be repeated.`,
 		Example: "  agent setup-node",
-		Args:    usage(cobra.NoArgs),
+		Args:    cli.Usage(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error {
-			ctx, stop := interruptible(command.Context())
+			ctx, stop := cli.Interruptible(command.Context())
 			defer stop()
-			files := env.files()
+			files := env.Files()
 			manager, err := host.DetectManager(files, host.Exec{})
 			if err != nil {
 				return err
 			}
-			report, err := setup.Run(ctx, setup.Options{Files: files, Services: manager, Log: env.plainLogger()})
-			if perr := printLines(env.stdout, report.Lines()); perr != nil {
+			report, err := setup.Run(ctx, setup.Options{Files: files, Services: manager, Log: env.PlainLogger()})
+			if perr := cli.PrintLines(env.Stdout, report.Lines()); perr != nil {
 				return perr
 			}
 			if err != nil {
@@ -42,14 +41,6 @@ there is kept; it can be repeated.`,
 	}
 }
 
-func printLines(out io.Writer, lines []string) error {
-	if len(lines) == 0 {
-		return nil
-	}
-	_, err := fmt.Fprintln(out, strings.Join(lines, "\n"))
-	return err
-}
-
 func joinRequestCommand(env *environment) *cobra.Command {
 	var endpoint string
 	command := &cobra.Command{
@@ -57,14 +48,14 @@ func joinRequestCommand(env *environment) *cobra.Command {
 		Short: "Print what add-node on the leader has to know of this machine",
 		Example: `  agent join-request                        # on the node that is to join
   api-cli run add-node --data "$REQUEST"    # on the leader, with what it printed`,
-		Args: usage(cobra.NoArgs),
+		Args: cli.Usage(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			request, err := setup.JoinRequest(env.files())
+			request, err := setup.JoinRequest(env.Files())
 			if err != nil {
 				return err
 			}
 			request.Endpoint, request.CoreVersion = endpoint, coreVersion(os.Getenv)
-			return json.NewEncoder(env.stdout).Encode(request)
+			return json.NewEncoder(env.Stdout).Encode(request)
 		},
 	}
 	command.Flags().StringVar(&endpoint, "endpoint", "", "where other nodes reach this one's WireGuard, if they can")

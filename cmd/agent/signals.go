@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"cluster-agent/internal/cli"
 )
 
 // stopTime is how long an agent that was told to stop may take; the protocol
@@ -66,7 +68,7 @@ func dieBy(received os.Signal) error {
 	// The signal ends the process at any moment now; but not if that is the first
 	// one of a container, which signals without a handler do not touch.
 	waitAtMost(nil, deathTime)
-	return exitError(128 + int(number))
+	return cli.ExitError(128 + int(number))
 }
 
 // deathTime is more than a signal takes to end the process that sent it.

@@ -86,7 +86,7 @@ func TestTermDuringAStep(t *testing.T) {
 			m := newMachine(t)
 			agent := m.agent(module, steps(t, map[string]string{"act": script}))
 			watch := m.watch()
-			id := strings.TrimSpace(call(m.root, "", "api-cli", "run", module+"/act", "--nowait").stdout)
+			id := strings.TrimSpace(call(m.root, "", "api-cli", "run", module+"/act", "--nowait").Stdout)
 			watch.await(t, `"progress":50`)
 			started := time.Now()
 			agent.signal(syscall.SIGTERM)
@@ -116,10 +116,10 @@ func TestDrain(t *testing.T) {
 	watch.await(t, `"progress":50`)
 	agent.signal(syscall.SIGUSR1)
 	agent.log.await(t, "SIGUSR1")
-	call(m.root, "", "api-cli", "run", module+"/child", "--raw").want(t, 0, "child\n", "")
+	call(m.root, "", "api-cli", "run", module+"/child", "--raw").Want(t, 0, "child\n", "")
 	must(t, os.WriteFile(pipe, []byte("parent\n"), 0o600))
 	started := time.Now()
-	parent.said().want(t, 0, "parent\n", "")
+	parent.said().Want(t, 0, "parent\n", "")
 	agent.wantEnd(started, 0)
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cluster-agent/internal/cli"
 	"cluster-agent/internal/node"
 )
 
@@ -22,20 +23,20 @@ waits for; it can be interrupted and repeated.
 While the leader is alive, run promote-node on it instead.`,
 		Example: `  switch-leader --node 3 --endpoint node3.example.com:55820
   switch-leader --node 3      # with the endpoint in node 3's record`,
-		Args: usage(cobra.NoArgs),
+		Args: cli.Usage(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error {
 			if order.Leader < 1 {
-				return usageError{errors.New("--node N is missing: which node is to lead")}
+				return cli.UsageError{Err: errors.New("--node N is missing: which node is to lead")}
 			}
-			ctx, stop := interruptible(command.Context())
+			ctx, stop := cli.Interruptible(command.Context())
 			defer stop()
-			machine, err := env.machine(env.plainLogger())
+			machine, err := env.Machine(env.PlainLogger())
 			if err != nil {
 				return err
 			}
 			started := time.Now()
 			order.Say = func(format string, args ...any) {
-				fmt.Fprintf(env.stdout, "%6.2fs  %s\n", time.Since(started).Seconds(), fmt.Sprintf(format, args...))
+				fmt.Fprintf(env.Stdout, "%6.2fs  %s\n", time.Since(started).Seconds(), fmt.Sprintf(format, args...))
 			}
 			return machine.SwitchLeader(ctx, order)
 		},

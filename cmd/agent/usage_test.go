@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cluster-agent/internal/cli"
 	"cluster-agent/internal/redistest"
 )
 
@@ -23,7 +24,7 @@ func allCommands() [][]string {
 			walk(deeper, child)
 		}
 	}
-	env := &environment{root: "/"}
+	env := &environment{}
 	walk([]string{"agent"}, commandNamed("agent", env))
 	for _, own := range subcommands(env) {
 		calls = append(calls, []string{own.Name()})
@@ -41,13 +42,13 @@ func TestHelp(t *testing.T) {
 	for _, argv := range calls {
 		got := call(t.TempDir(), "", append(argv, "--help")...)
 		name := strings.Join(argv, " ")
-		if got.code != 0 || got.stderr != "" || !strings.Contains(got.stdout, "Usage:\n  "+argv[0]) {
+		if got.Code != 0 || got.Stderr != "" || !strings.Contains(got.Stdout, "Usage:\n  "+argv[0]) {
 			t.Errorf("%s --help: %+v", name, got)
 		}
-		_, examples, found := strings.Cut(got.stdout, "\nExamples:\n")
+		_, examples, found := strings.Cut(got.Stdout, "\nExamples:\n")
 		last := argv[len(argv)-1]
 		if first, _, _ := strings.Cut(examples, "\n\n"); !found || !strings.Contains(first, last) {
-			t.Errorf("%s --help has no example of %s:\n%s", name, last, got.stdout)
+			t.Errorf("%s --help has no example of %s:\n%s", name, last, got.Stdout)
 		}
 	}
 }
@@ -85,15 +86,13 @@ func TestWrongCalls(t *testing.T) {
 		{[]string{"switch-leader", "--node", "three"}, "invalid argument"},
 		{[]string{"switch-leader", "3"}, "unknown command"},
 		{[]string{"switch-leader", "--node", "3", "--wait", "10"}, "missing unit"},
-		{[]string{"apply-vpn-routes", "--bogus"}, "unknown flag: --bogus"},
-		{[]string{"apply-vpn-routes", "now"}, "unknown command"},
 	} {
 		got := call(t.TempDir(), "", c.argv...)
-		if got.code != exitUsage || got.stdout != "" || !strings.Contains(got.stderr, c.want) {
+		if got.Code != cli.ExitUsage || got.Stdout != "" || !strings.Contains(got.Stderr, c.want) {
 			t.Errorf("%v: %+v, want exit code 2 and %q", c.argv, got, c.want)
 		}
-		if lines := strings.Split(strings.TrimSpace(got.stderr), "\n"); len(lines) != 2 || !strings.HasPrefix(lines[0], "Error: ") || !strings.Contains(lines[1], "--help") {
-			t.Errorf("%v says:\n%s", c.argv, got.stderr)
+		if lines := strings.Split(strings.TrimSpace(got.Stderr), "\n"); len(lines) != 2 || !strings.HasPrefix(lines[0], "Error: ") || !strings.Contains(lines[1], "--help") {
+			t.Errorf("%v says:\n%s", c.argv, got.Stderr)
 		}
 	}
 }
@@ -106,10 +105,10 @@ func TestWrongCallOfTheAgent(t *testing.T) {
 		"flag needs an argument: --agentid": {"agent", "--actionsdir=/x", "--agentid"},
 		`unknown command "bogus"`:           {"agent", "bogus"},
 	} {
-		call(t.TempDir(), "", argv...).want(t, exitUsage, "", "<0>Error: "+want)
+		call(t.TempDir(), "", argv...).Want(t, cli.ExitUsage, "", "<0>Error: "+want)
 		got := call(t.TempDir(), "", argv...)
-		if lines := strings.SplitAfter(got.stderr, "\n"); len(lines) != 3 || lines[1] != "<0>See --help for how to call it\n" || lines[2] != "" {
-			t.Errorf("%v says:\n%s", argv, got.stderr)
+		if lines := strings.SplitAfter(got.Stderr, "\n"); len(lines) != 3 || lines[1] != "<0>See --help for how to call it\n" || lines[2] != "" {
+			t.Errorf("%v says:\n%s", argv, got.Stderr)
 		}
 	}
 }
@@ -117,7 +116,7 @@ func TestWrongCallOfTheAgent(t *testing.T) {
 // TestWrongDataFromStdin: what comes through a pipe is checked, too.
 func TestWrongDataFromStdin(t *testing.T) {
 	t.Parallel()
-	call(t.TempDir(), `{"a":`, "api-cli", "run", "a", "--data", "-").want(t, exitUsage, "", "--data is not JSON")
+	call(t.TempDir(), `{"a":`, "api-cli", "run", "a", "--data", "-").Want(t, cli.ExitUsage, "", "--data is not JSON")
 }
 
 // TestNames: the name by which the binary is called tells what it is.
@@ -125,30 +124,44 @@ func TestNames(t *testing.T) {
 	t.Parallel()
 	for argv0, want := range map[string]string{
 		"/usr/local/bin/api-cli": "api-cli", "./switch-leader": "switch-leader",
-		"apply-vpn-routes": "apply-vpn-routes", "agent": "agent", "/opt/another-name": "agent",
+		"agent": "agent", "/opt/another-name": "agent",
 	} {
 		got := call(t.TempDir(), "", argv0, "--help")
-		if got.code != 0 || !strings.Contains(got.stdout, "Usage:\n  "+want+" ") {
+		if got.Code != 0 || !strings.Contains(got.Stdout, "Usage:\n  "+want+" ") {
 			t.Errorf("%s: %+v", argv0, got)
 		}
 	}
 	for _, argv := range [][]string{{"wireguard-go", "--bogus"}, {"agent", "wireguard-go", "--bogus"}} {
-		if got := call(t.TempDir(), "", argv...); got.code == 0 || got.stderr == "" {
+		if got := call(t.TempDir(), "", argv...); got.Code == 0 || got.Stderr == "" {
 			t.Errorf("%v: %+v", argv, got)
 		}
 	}
 }
 
+// TestMovedProgram: a link of an older installation, or a habit, ends with what to
+// do, and not as something else.
+func TestMovedProgram(t *testing.T) {
+	t.Parallel()
+	const link = "/usr/local/bin/apply-vpn-routes"
+	for _, argv := range [][]string{{link}, {link, "--help"}, {link, "completion", "bash"}, {link, "--agentid=node/1", "--actionsdir=/x"}} {
+		call(t.TempDir(), "", argv...).Want(t, cli.ExitUsage, "", "put the file build/apply-vpn-routes in place of the link "+link+", or run make install")
+	}
+	for _, argv := range [][]string{{"agent", "apply-vpn-routes"}, {"/opt/another-name", "apply-vpn-routes", "--help"}} {
+		call(t.TempDir(), "", argv...).Want(t, cli.ExitUsage, "", "is a program of its own: run it as apply-vpn-routes, without agent before it\n")
+	}
+	call(t.TempDir(), "", "api-cli", "apply-vpn-routes").Want(t, cli.ExitUsage, "", "unknown command")
+}
+
 func TestVersion(t *testing.T) {
 	t.Parallel()
 	got := call(t.TempDir(), "", "agent", "version")
-	if got.code != 0 || !strings.HasPrefix(got.stdout, "agent "+softwareVersion) || strings.Count(got.stdout, "\n") != 1 {
+	if got.Code != 0 || !strings.HasPrefix(got.Stdout, "agent "+cli.SoftwareVersion) || strings.Count(got.Stdout, "\n") != 1 {
 		t.Errorf("%+v", got)
 	}
 	for _, argv := range [][]string{{"agent", "--version"}, {"api-cli", "--version"}, {"switch-leader", "--version"}, {"agent", "-v"}} {
-		call(t.TempDir(), "", argv...).want(t, 0, got.stdout, "")
+		call(t.TempDir(), "", argv...).Want(t, 0, got.Stdout, "")
 	}
-	for variable, want := range map[string]string{"": softwareVersion, "3.2.1": "3.2.1"} {
+	for variable, want := range map[string]string{"": cli.SoftwareVersion, "3.2.1": "3.2.1"} {
 		if got := coreVersion(func(string) string { return variable }); got != want {
 			t.Errorf("core version %q, want %q", got, want)
 		}
@@ -160,11 +173,10 @@ func TestUnpreparedMachine(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	state := filepath.Join(root, "var/lib/nethserver")
-	call(root, "", "api-cli", "run", "a").want(t, exitFailure, "", state+"/cluster/state/agent.env")
-	call(root, "", "api-cli", "list-actions").want(t, exitFailure, "", "is this root, on a prepared node?")
-	call(root, "", "switch-leader", "--node", "3").want(t, exitFailure, "", state+"/node/state/environment")
-	call(root, "", "apply-vpn-routes").want(t, exitNotApplied, "", state+"/node/state/environment")
-	call(root, "", "agent", "join-request").want(t, exitFailure, "", root)
+	call(root, "", "api-cli", "run", "a").Want(t, cli.ExitFailure, "", state+"/cluster/state/agent.env")
+	call(root, "", "api-cli", "list-actions").Want(t, cli.ExitFailure, "", "is this root, on a prepared node?")
+	call(root, "", "switch-leader", "--node", "3").Want(t, cli.ExitFailure, "", state+"/node/state/environment")
+	call(root, "", "agent", "join-request").Want(t, cli.ExitFailure, "", root)
 }
 
 func TestJoinRequest(t *testing.T) {
@@ -172,10 +184,10 @@ func TestJoinRequest(t *testing.T) {
 	m := newMachine(t)
 	got := call(m.root, "", "agent", "join-request", "--endpoint", "node2.example.com:55820")
 	var request map[string]string
-	must(t, json.Unmarshal([]byte(got.stdout), &request))
+	must(t, json.Unmarshal([]byte(got.Stdout), &request))
 	key, err := m.files.Keys()
 	must(t, err)
-	if got.code != 0 || len(request) != 4 || request["core_version"] != softwareVersion || request["endpoint"] != "node2.example.com:55820" ||
+	if got.Code != 0 || len(request) != 4 || request["core_version"] != cli.SoftwareVersion || request["endpoint"] != "node2.example.com:55820" ||
 		request["public_key"] != key.PublicKey().String() || request["node_pwh"] != redistest.PasswordHash() {
 		t.Errorf("%+v", got)
 	}
@@ -186,16 +198,14 @@ func TestJoinRequest(t *testing.T) {
 func TestCommandsOfANode(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	call(m.root, "", "apply-vpn-routes").want(t, 0, "", "")
-	call(m.root, "", "switch-leader", "--node", "3").want(t, exitFailure, "", "run create-cluster first")
+	call(m.root, "", "switch-leader", "--node", "3").Want(t, cli.ExitFailure, "", "run create-cluster first")
 	client := m.redis.Client()
 	must(t, client.Set(t.Context(), "cluster/network", "10.5.4.0/24", 0).Err())
 	must(t, client.HSet(t.Context(), "cluster/environment", "NODE_ID", 1).Err())
-	call(m.root, "", "switch-leader", "--node", "3").want(t, exitFailure, "", "Error: switch to node 3 as leader: no such node")
+	call(m.root, "", "switch-leader", "--node", "3").Want(t, cli.ExitFailure, "", "Error: switch to node 3 as leader: no such node")
 	must(t, client.HSet(t.Context(), "node/3/vpn", "ip_address", "10.5.4.3", "endpoint", "").Err())
-	call(m.root, "", "switch-leader", "--node", "3").want(t, exitFailure, "", "--endpoint HOST:PORT")
-	call(m.root, "", "switch-leader", "--node=3", "--endpoint=node3").want(t, exitFailure, "", "missing port")
+	call(m.root, "", "switch-leader", "--node", "3").Want(t, cli.ExitFailure, "", "--endpoint HOST:PORT")
+	call(m.root, "", "switch-leader", "--node=3", "--endpoint=node3").Want(t, cli.ExitFailure, "", "missing port")
 	m.redis.Kill()
-	call(m.root, "", "switch-leader", "--node", "3").want(t, exitFailure, "", "refused")
-	call(m.root, "", "apply-vpn-routes").want(t, exitNotApplied, "", "refused")
+	call(m.root, "", "switch-leader", "--node", "3").Want(t, cli.ExitFailure, "", "refused")
 }

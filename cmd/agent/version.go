@@ -2,13 +2,11 @@ package main
 
 import (
 	"fmt"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
-)
 
-// softwareVersion is raised with every release.
-const softwareVersion = "0.1.0"
+	"cluster-agent/internal/cli"
+)
 
 // coreVersion is what nodes of one cluster compare when one joins: that of the
 // distribution, where it says one, else that of this software.
@@ -16,7 +14,7 @@ func coreVersion(lookup func(string) string) string {
 	if version := lookup("CORE_VERSION"); version != "" {
 		return version
 	}
-	return softwareVersion
+	return cli.SoftwareVersion
 }
 
 func versionCommand(env *environment) *cobra.Command {
@@ -24,27 +22,10 @@ func versionCommand(env *environment) *cobra.Command {
 		Use:     "version",
 		Short:   "Print the version",
 		Example: "  agent version",
-		Args:    usage(cobra.NoArgs),
+		Args:    cli.Usage(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(env.stdout, version())
+			_, err := fmt.Fprintln(env.Stdout, cli.Version())
 			return err
 		},
 	}
-}
-
-// version is the same under all names of the binary.
-func version() string { return agentName + " " + softwareVersion + revision() }
-
-// revision is the commit the binary was built from, where the build knows it.
-func revision() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" {
-			return " (" + setting.Value + ")"
-		}
-	}
-	return ""
 }

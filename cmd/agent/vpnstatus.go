@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cluster-agent/internal/cli"
 	"cluster-agent/vpn"
 )
 
@@ -50,15 +51,15 @@ agent; node is whose problem it is, 0 for nobody's in particular.`,
 		Example: `  vpn-status
   vpn-status --watch
   vpn-status --json | jq -r '.problems[].why'`,
-		Args: usage(cobra.NoArgs),
+		Args: cli.Usage(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error {
-			ctx, stop := interruptible(command.Context())
+			ctx, stop := cli.Interruptible(command.Context())
 			defer stop()
-			machine, err := env.machine(env.plainLogger())
+			machine, err := env.Machine(env.PlainLogger())
 			if err != nil {
 				return err
 			}
-			show := statusPrinter{out: env.stdout, json: asJSON, terminal: isTerminal(env.stdout)}
+			show := statusPrinter{out: env.Stdout, json: asJSON, terminal: isTerminal(env.Stdout)}
 			if watch {
 				return watchStatus(ctx, machine.Status, show)
 			}
@@ -79,7 +80,7 @@ agent; node is whose problem it is, 0 for nobody's in particular.`,
 
 func statusCode(status vpn.Status) error {
 	if !status.OK {
-		return exitError(exitFailure)
+		return cli.ExitError(cli.ExitFailure)
 	}
 	return nil
 }
@@ -90,7 +91,7 @@ func watchStatus(ctx context.Context, look func(context.Context) vpn.Status, sho
 	show.watch = true
 	ticker := time.NewTicker(statusInterval)
 	defer ticker.Stop()
-	code := error(exitError(exitFailure)) // until something is known
+	code := error(cli.ExitError(cli.ExitFailure)) // until something is known
 	for {
 		status := look(ctx)
 		if ctx.Err() != nil {

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"cluster-agent/internal/cli"
 	"cluster-agent/vpn"
 )
 
@@ -23,31 +24,31 @@ func TestVPNStatusWithoutCluster(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	got := call(root, "", "vpn-status")
-	got.want(t, exitFailure, "1 problem:\n  this machine is not prepared to be a node: open "+root+
+	got.Want(t, cli.ExitFailure, "1 problem:\n  this machine is not prepared to be a node: open "+root+
 		"/var/lib/nethserver/node/state/environment: no such file or directory; run agent setup-node, then create a cluster or join one\n", "")
 	m := newMachine(t)
 	got = call(m.root, "", "agent", "vpn-status")
-	if got.code != exitFailure || got.stderr != "" || !strings.HasPrefix(got.stdout, "1 problem:\n  this node is in no cluster yet; make one with") {
+	if got.Code != cli.ExitFailure || got.Stderr != "" || !strings.HasPrefix(got.Stdout, "1 problem:\n  this node is in no cluster yet; make one with") {
 		t.Errorf("%+v", got)
 	}
 	got = call(m.root, "", "vpn-status", "--json")
 	var status vpn.Status
-	must(t, json.Unmarshal([]byte(got.stdout), &status))
-	if got.code != exitFailure || strings.Count(got.stdout, "\n") != 1 || len(status.Problems) != 1 || status.Problems[0].Kind != vpn.ProblemNoCluster {
+	must(t, json.Unmarshal([]byte(got.Stdout), &status))
+	if got.Code != cli.ExitFailure || strings.Count(got.Stdout, "\n") != 1 || len(status.Problems) != 1 || status.Problems[0].Kind != vpn.ProblemNoCluster {
 		t.Errorf("%+v", got)
 	}
 }
 
 func TestVPNStatusWrongCalls(t *testing.T) {
 	t.Parallel()
-	call(t.TempDir(), "", "vpn-status", "--bogus").want(t, exitUsage, "", "unknown flag: --bogus")
-	call(t.TempDir(), "", "agent", "vpn-status", "now").want(t, exitUsage, "", `"now"`)
+	call(t.TempDir(), "", "vpn-status", "--bogus").Want(t, cli.ExitUsage, "", "unknown flag: --bogus")
+	call(t.TempDir(), "", "agent", "vpn-status", "now").Want(t, cli.ExitUsage, "", `"now"`)
 }
 
 // TestVPNStatusHelp: the shape of the JSON in the help is the one there is.
 func TestVPNStatusHelp(t *testing.T) {
 	t.Parallel()
-	help := call(t.TempDir(), "", "vpn-status", "--help").stdout
+	help := call(t.TempDir(), "", "vpn-status", "--help").Stdout
 	status := vpn.StatusOf(vpn.Facts{})
 	status.Peers, status.Problems = []vpn.PeerStatus{{}}, []vpn.Problem{{}}
 	text, err := json.Marshal(status)
@@ -126,7 +127,7 @@ func TestWatchStatus(t *testing.T) {
 			var out, stderr bytes.Buffer
 			c.show.out = &out
 			began := time.Now()
-			code := exitCode(watchStatus(ctx, looks(cancel, c.statuses...), c.show), &stderr)
+			code := cli.ExitCode(watchStatus(ctx, looks(cancel, c.statuses...), c.show), &stderr)
 			if code != c.code || out.String() != c.want || stderr.Len() > 0 {
 				t.Errorf("%s: exit code %d, want %d\n%q, want\n%q\n%s", c.name, code, c.code, out.String(), c.want, &stderr)
 			}
@@ -146,7 +147,7 @@ func TestWatchStatusAsJSON(t *testing.T) {
 		var out bytes.Buffer
 		status := vpn.Status{Notes: []string{"a <b> & c"}}
 		err := watchStatus(ctx, looks(cancel, status, status), statusPrinter{out: &out, json: true, terminal: true})
-		if !errors.Is(err, exitError(exitFailure)) {
+		if !errors.Is(err, cli.ExitError(cli.ExitFailure)) {
 			t.Error(err)
 		}
 		lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
@@ -179,7 +180,7 @@ func TestVPNStatusEndsWithCtrlC(t *testing.T) {
 		}
 	}
 	exit, ended := errors.AsType[*exec.ExitError](cmd.Wait())
-	if !ended || exit.ExitCode() != exitFailure {
+	if !ended || exit.ExitCode() != cli.ExitFailure {
 		t.Errorf("it ended with %v", cmd.ProcessState)
 	}
 }

@@ -6,18 +6,19 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cluster-agent/internal/cli"
 	"cluster-agent/vpn"
 )
 
-// exitNotApplied is the exit code of apply-vpn-routes when something failed.
+// exitNotApplied is the exit code when something failed.
 const exitNotApplied = 2
 
-// applyMemory is from where on the command clears up more often, in bytes: a hub of ten
+// memory is from where on the program clears up more often, in bytes: a hub of ten
 // thousand nodes keeps its memory for other things than a command that runs for a
 // moment. It is no bound: what a larger cluster needs, it gets.
-const applyMemory = 22 << 20
+const memory = 22 << 20
 
-func applyRoutesCommand(env *environment) *cobra.Command {
+func applyCommand(env cli.Environment) *cobra.Command {
 	return &cobra.Command{
 		Use:   "apply-vpn-routes",
 		Short: "Bring wg0 and its routes to what Redis says",
@@ -25,12 +26,12 @@ func applyRoutesCommand(env *environment) *cobra.Command {
 saves wg0.conf. Prints what it changed. A run that finds nothing to do changes
 nothing and prints nothing. Exit code 0, or 2 if something failed.`,
 		Example: "  apply-vpn-routes",
-		Args:    usage(cobra.NoArgs),
+		Args:    cli.Usage(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error {
-			ctx, stop := interruptible(command.Context())
+			ctx, stop := cli.Interruptible(command.Context())
 			defer stop()
-			debug.SetMemoryLimit(applyMemory)
-			machine, err := env.machine(env.plainLogger())
+			debug.SetMemoryLimit(memory)
+			machine, err := env.Machine(env.PlainLogger())
 			if err != nil {
 				return err
 			}
@@ -39,17 +40,16 @@ nothing and prints nothing. Exit code 0, or 2 if something failed.`,
 				return perr
 			}
 			if err != nil {
-				fmt.Fprintf(env.stderr, "Error: %v\n", err)
-				return exitError(exitNotApplied)
+				return cli.CodedError{Code: exitNotApplied, Err: err}
 			}
 			return nil
 		},
 	}
 }
 
-func printReport(env *environment, report vpn.Report) error {
+func printReport(env cli.Environment, report vpn.Report) error {
 	for _, warning := range report.Warnings {
-		fmt.Fprintf(env.stderr, "Warning: %s\n", warning)
+		fmt.Fprintf(env.Stderr, "Warning: %s\n", warning)
 	}
-	return printLines(env.stdout, report.Plan.Lines())
+	return cli.PrintLines(env.Stdout, report.Plan.Lines())
 }
