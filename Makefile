@@ -9,8 +9,9 @@ ARGS      ?=
 PREFIX    ?= /usr/local
 FUZZTIME  ?= 60s
 
-# Names under which the one binary is called.
-NAMES := api-cli switch-leader apply-vpn-routes vpn-status wireguard-go
+# The programs, and the names under which the first of them is called, too.
+PROGRAMS := agent apply-vpn-routes
+NAMES    := api-cli switch-leader vpn-status wireguard-go
 
 # Race detection needs cgo, and this a compiler; no test is cached, since most
 # of them depend on more than their code.
@@ -22,15 +23,14 @@ TESTFLAGS ?= -race -shuffle=on -count=1 -timeout=14m
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## build the binary, with links for its names, and the lab into build/
+build: ## build the programs, with links for their names, and the lab into build/
 	@mkdir -p build
-	$(GO) build -o build/agent ./cmd/agent
-	$(GO) build -o build/lab ./integration/cmd/lab
+	$(GO) build -o build/ $(PROGRAMS:%=./cmd/%) ./integration/cmd/lab
 	@for name in $(NAMES); do ln -sf agent build/$$name; done
 
-install: build ## install the binary and its names into PREFIX/bin
+install: build ## install the programs and their names into PREFIX/bin
 	install -d $(DESTDIR)$(PREFIX)/bin
-	install build/agent $(DESTDIR)$(PREFIX)/bin/agent
+	install $(PROGRAMS:%=build/%) $(DESTDIR)$(PREFIX)/bin
 	@for name in $(NAMES); do ln -sf agent $(DESTDIR)$(PREFIX)/bin/$$name; done
 
 demo: ## a cluster on this machine, and a worker promoted (root; NODES=5, KEEP=1)

@@ -150,7 +150,7 @@ func behind(ctx context.Context, t *testing.T, n *lab.Node, address string) {
 func TestHazard02IPv6Endpoints(t *testing.T) {
 	t.Parallel()
 	ctx := deadline(t, 4*time.Minute)
-	c := lab.NewCluster(newLab(ctx, t, lab.Config{Nodes: 4, Agent: program(t, "agent")}))
+	c := lab.NewCluster(newLab(ctx, t, lab.Config{Nodes: 4, Programs: programs(t)}))
 	c.Outside = lab.Address6
 	if err := c.Up(ctx); err != nil {
 		t.Fatal(err)

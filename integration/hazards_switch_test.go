@@ -69,7 +69,7 @@ func probe(ctx context.Context, t *testing.T, c *lab.Cluster) []*lab.Prober {
 func TestHazard09UsersOnTheNewLeader(t *testing.T) {
 	t.Parallel()
 	ctx := deadline(t, 3*time.Minute)
-	c := lab.NewCluster(newLab(ctx, t, lab.Config{Nodes: 4, Agent: program(t, "agent")}))
+	c := lab.NewCluster(newLab(ctx, t, lab.Config{Nodes: 4, Programs: programs(t)}))
 	if err := c.Lab.Setup(ctx); err != nil {
 		t.Fatal(err)
 	}

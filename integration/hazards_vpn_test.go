@@ -177,7 +177,7 @@ func (s *stream) lost(total int) error {
 func TestHazard12KernelWithoutWireGuard(t *testing.T) {
 	t.Parallel()
 	ctx := deadline(t, 3*time.Minute)
-	c := lab.NewCluster(newLab(ctx, t, lab.Config{Nodes: 2, Agent: program(t, "agent")}))
+	c := lab.NewCluster(newLab(ctx, t, lab.Config{Nodes: 2, Programs: programs(t)}))
 	if err := c.Lab.Setup(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func withoutWireGuard(ctx context.Context, t *testing.T, n *lab.Node) {
 func TestHazard14DuplicateKeys(t *testing.T) {
 	t.Parallel()
 	ctx := deadline(t, 3*time.Minute)
-	c := lab.NewCluster(newLab(ctx, t, lab.Config{Nodes: 3, Agent: program(t, "agent")}))
+	c := lab.NewCluster(newLab(ctx, t, lab.Config{Nodes: 3, Programs: programs(t)}))
 	if err := c.Lab.Setup(ctx); err != nil {
 		t.Fatal(err)
 	}

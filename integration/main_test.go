@@ -68,7 +68,7 @@ func build() error {
 	if raceEnabled {
 		args = append(args, "-race")
 	}
-	cmd := exec.CommandContext(context.Background(), "go", append(args, "../cmd/agent", "./cmd/lab")...)
+	cmd := exec.CommandContext(context.Background(), "go", append(args, "../cmd/agent", "../cmd/apply-vpn-routes", "./cmd/lab")...)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("build the programs under test: %w", err)
@@ -109,14 +109,14 @@ func deadline(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// program returns the path of a program under test.
-func program(t *testing.T, name string) string {
+// programs returns the directory of the programs under test.
+func programs(t *testing.T) string {
 	t.Helper()
-	path, err := filepath.Abs(built + name)
+	dir, err := filepath.Abs(built)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return path
+	return dir
 }
 
 // newLab makes machines; they go with the test.
@@ -134,7 +134,7 @@ func newLab(ctx context.Context, t *testing.T, cfg lab.Config) *lab.Lab {
 // newCluster makes a cluster of all nodes, led by node 1, settled.
 func newCluster(ctx context.Context, t *testing.T, nodes int) *lab.Cluster {
 	t.Helper()
-	l := newLab(ctx, t, lab.Config{Nodes: nodes, Agent: program(t, "agent")})
+	l := newLab(ctx, t, lab.Config{Nodes: nodes, Programs: programs(t)})
 	c := lab.NewCluster(l)
 	if err := c.Up(ctx); err != nil {
 		t.Fatal(err)

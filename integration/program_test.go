@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -84,7 +85,7 @@ func nothingLeft(ctx context.Context, t *testing.T, before traces) {
 // start runs the lab program and returns its output, line by line.
 func start(ctx context.Context, t *testing.T, args ...string) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
-	cmd := exec.CommandContext(ctx, program(t, "lab"), args...)
+	cmd := exec.CommandContext(ctx, filepath.Join(programs(t), "lab"), args...)
 	out, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -209,7 +210,7 @@ func demoKept(t *testing.T) {
 // ran runs the lab program to its end.
 func ran(ctx context.Context, t *testing.T, args ...string) (string, int) {
 	t.Helper()
-	out, err := exec.CommandContext(ctx, program(t, "lab"), args...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, filepath.Join(programs(t), "lab"), args...).CombinedOutput()
 	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
 		t.Fatal(err)
 	}

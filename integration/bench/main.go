@@ -28,7 +28,7 @@ func main() {
 	}
 	rounds := flag.Int("rounds", 3, "how often each case runs; the medians are printed")
 	period := flag.Duration("period", 2*time.Second, "how long each case runs")
-	binary := flag.String("agent", "../../build/agent", "the agent's binary, for external steps")
+	programs := flag.String("programs", "../../build", "directory of the programs, as make build leaves them")
 	only := flag.String("only", "", "run the cases whose name matches this regular expression")
 	profile := flag.String("profile", "", "write a CPU profile of the agent with compiled-in steps to this file")
 	vpnProfile := flag.String("vpn-profile", "", "write a CPU profile of the VPN's runs inside one process to this file")
@@ -36,10 +36,10 @@ func main() {
 	ctx := context.Background()
 	pattern, err := regexp.Compile(*only)
 	if err == nil {
-		err = bench(ctx, *rounds, *period, *binary, *profile, pattern)
+		err = bench(ctx, *rounds, *period, filepath.Join(*programs, "agent"), *profile, pattern)
 	}
 	if err == nil {
-		err = benchVPN(ctx, vpnOptions{rounds: *rounds, binary: *binary, profile: *vpnProfile, only: pattern})
+		err = benchVPN(ctx, vpnOptions{rounds: *rounds, programs: *programs, profile: *vpnProfile, only: pattern})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -19,21 +19,21 @@ func vpnCase(peers int) string { return fmt.Sprintf("VPN, %d peers", peers) }
 
 // vpnOptions is what the part of the program in its namespaces is told.
 type vpnOptions struct {
-	rounds  int
-	binary  string // the agent's
-	profile string // of the runs inside one process; empty: none
-	only    *regexp.Regexp
+	rounds   int
+	programs string // directory of the programs
+	profile  string // of the runs inside one process; empty: none
+	only     *regexp.Regexp
 }
 
 func (o vpnOptions) args() []string {
-	return []string{vpnRole, strconv.Itoa(o.rounds), o.binary, o.profile, o.only.String()}
+	return []string{vpnRole, strconv.Itoa(o.rounds), o.programs, o.profile, o.only.String()}
 }
 
 func parseVPNOptions(args []string) (o vpnOptions, err error) {
 	if len(args) != 4 {
 		return o, fmt.Errorf("%s takes 4 arguments, not %d", vpnRole, len(args))
 	}
-	o.binary, o.profile = args[1], args[2]
+	o.programs, o.profile = args[1], args[2]
 	if o.rounds, err = strconv.Atoi(args[0]); err != nil {
 		return o, err
 	}
@@ -62,7 +62,7 @@ func benchVPN(ctx context.Context, o vpnOptions) error {
 		return errors.New("the VPN needs root for namespaces: choose other cases with -only")
 	}
 	var err error
-	if o.binary, err = filepath.Abs(o.binary); err != nil {
+	if o.programs, err = filepath.Abs(o.programs); err != nil {
 		return err
 	}
 	if o.profile != "" {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -23,8 +24,7 @@ type vpnRunner func(ctx context.Context) (vpnRun, error)
 
 // process is apply-vpn-routes as a whole process, from its start to its end.
 func (s *vpnStage) process(ctx context.Context) (r vpnRun, err error) {
-	cmd := exec.CommandContext(ctx, s.binary)
-	cmd.Args = []string{"apply-vpn-routes"}
+	cmd := exec.CommandContext(ctx, filepath.Join(s.programs, "apply-vpn-routes"))
 	var out lineCounter
 	var complaints bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaints

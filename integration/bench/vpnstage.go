@@ -189,7 +189,7 @@ func (s *vpnStage) startEngine(ctx context.Context) error {
 	}
 	// As in the background, where nobody hears of peers that do not answer,
 	// but as a child of this process, which can wait for its end.
-	engine := exec.CommandContext(ctx, s.binary, "wireguard-go", "--ready-fd=3", vpnLink) //nolint:gosec // the caller names the binary
+	engine := exec.CommandContext(ctx, filepath.Join(s.programs, "agent"), "wireguard-go", "--ready-fd=3", vpnLink) //nolint:gosec // the caller names the directory
 	engine.ExtraFiles = []*os.File{theirs}
 	if err = errors.Join(engine.Start(), theirs.Close()); err != nil {
 		return errors.Join(fmt.Errorf("start engine: %w", err), ready.Close())

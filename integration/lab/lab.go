@@ -15,9 +15,9 @@ import (
 
 // Config says what a lab consists of.
 type Config struct {
-	Nodes int           // how many nodes, 1 to 200
-	Agent string        // path of the agent's binary; empty for a lab without agents
-	Log   *logrus.Entry // what the lab itself has to say; nil: nothing
+	Nodes    int           // how many nodes, 1 to 200
+	Programs string        // directory of the programs, as they were built; empty for a lab without agents
+	Log      *logrus.Entry // what the lab itself has to say; nil: nothing
 }
 
 // Lab is a set of nodes on one internet. Several can exist beside each other.
@@ -60,7 +60,7 @@ func New(ctx context.Context, cfg Config) (*Lab, error) {
 func (l *Lab) Node(id int) *Node { return l.Nodes[id-1] }
 
 func (l *Lab) build(ctx context.Context, cfg Config) error {
-	if err := l.install(cfg.Agent); err != nil {
+	if err := l.install(cfg.Programs); err != nil {
 		return err
 	}
 	var err error
@@ -82,28 +82,32 @@ func (l *Lab) build(ctx context.Context, cfg Config) error {
 	return forEach(l.Nodes, func(n *Node) error { return n.build(ctx) })
 }
 
-// Names are the names under which the agent's binary is called.
-func Names() []string {
-	return []string{"agent", "api-cli", "switch-leader", "apply-vpn-routes", "vpn-status", "wireguard-go"}
+// programs are the files that are installed on a node.
+func programs() []string { return []string{"agent", "apply-vpn-routes"} }
+
+// agentNames are the other names under which the agent's file is called.
+func agentNames() []string {
+	return []string{"api-cli", "switch-leader", "vpn-status", "wireguard-go"}
 }
 
-// install puts the agent where every node has it in /usr/local/bin. It is a copy: nodes
-// go on working while the project is built anew.
-func (l *Lab) install(agent string) error {
+// install puts the programs where every node has them in /usr/local/bin. They are copies:
+// nodes go on working while the project is built anew.
+func (l *Lab) install(from string) error {
 	bin := filepath.Join(l.dir, "local", "bin")
 	if err := errors.Join(os.Chmod(l.dir, 0o755), mkdir(filepath.Dir(bin), 0o755), mkdir(bin, 0o755)); err != nil { //nolint:gosec // users other than root pass through it
 		return err
 	}
-	if agent == "" {
+	if from == "" {
 		return nil
 	}
-	names := Names()
-	if err := copyFile(agent, filepath.Join(bin, names[0]), 0o755, owner{}); err != nil {
-		return fmt.Errorf("install agent: %w", err)
+	for _, name := range programs() {
+		if err := copyFile(filepath.Join(from, name), filepath.Join(bin, name), 0o755, owner{}); err != nil {
+			return fmt.Errorf("install %s: %w", name, err)
+		}
 	}
-	for _, name := range names[1:] {
-		if err := os.Symlink(names[0], filepath.Join(bin, name)); err != nil {
-			return fmt.Errorf("install agent: %w", err)
+	for _, name := range agentNames() {
+		if err := os.Symlink("agent", filepath.Join(bin, name)); err != nil {
+			return fmt.Errorf("install %s: %w", name, err)
 		}
 	}
 	return nil

@@ -23,33 +23,33 @@ const (
 
 // options are what the demo can be told.
 type options struct {
-	nodes int
-	agent string
-	keep  bool
+	nodes    int
+	programs string
+	keep     bool
 }
 
 func (o *options) flags(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&o.nodes, "nodes", leastNodes, "how many nodes the cluster has")
-	cmd.Flags().StringVar(&o.agent, "agent", "", "the agent's binary (default: the file agent beside this program)")
+	cmd.Flags().StringVar(&o.programs, "programs", "", "directory of the agent and the other programs (default: that of this one)")
 }
 
 func (o *options) validate() error {
 	if o.nodes < leastNodes || o.nodes > mostNodes {
 		return fmt.Errorf("the demo needs %d to %d nodes, not %d", leastNodes, mostNodes, o.nodes)
 	}
-	if o.agent == "" {
-		program, err := os.Executable()
+	if o.programs == "" {
+		self, err := os.Executable()
 		if err != nil {
-			return fmt.Errorf("find the agent: %w", err)
+			return fmt.Errorf("find the programs: %w", err)
 		}
-		o.agent = filepath.Join(filepath.Dir(program), "agent")
+		o.programs = filepath.Dir(self)
 	}
 	var err error
-	if o.agent, err = filepath.Abs(o.agent); err != nil {
-		return fmt.Errorf("find the agent: %w", err)
+	if o.programs, err = filepath.Abs(o.programs); err != nil {
+		return fmt.Errorf("find the programs: %w", err)
 	}
-	if _, err = os.Stat(o.agent); err != nil {
-		return fmt.Errorf("find the agent: %w", err)
+	if _, err = os.Stat(filepath.Join(o.programs, "agent")); err != nil {
+		return fmt.Errorf("find the programs: %w", err)
 	}
 	return lab.Usable()
 }

@@ -60,7 +60,7 @@ func startKeeper(ctx context.Context, o options) error {
 	}
 	said := os.NewFile(uintptr(fd), "lab")
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), "/proc/self/exe",
-		"keeper", "--nodes", strconv.Itoa(o.nodes), "--agent", o.agent)
+		"keeper", "--nodes", strconv.Itoa(o.nodes), "--programs", o.programs)
 	cmd.Dir = "/"
 	cmd.Stderr = said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

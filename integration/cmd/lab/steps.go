@@ -45,7 +45,7 @@ func (d *demo) run(ctx context.Context) error {
 
 func (d *demo) machines(ctx context.Context) error {
 	return d.out.step(fmt.Sprintf("%d machines: namespaces, links to one switch", d.nodes), func() error {
-		l, err := lab.New(ctx, lab.Config{Nodes: d.nodes, Agent: d.agent})
+		l, err := lab.New(ctx, lab.Config{Nodes: d.nodes, Programs: d.programs})
 		if err == nil {
 			d.cluster = lab.NewCluster(l)
 		}
