@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -14,15 +13,18 @@ import (
 )
 
 // The limit of an application: the same peers and routes by one `wg syncconf` and
-// one `ip -batch`, from files that are there already. When nothing changes there
-// are no routes to be set, so that `wg syncconf` alone is the limit.
+// one `ip -batch`, from files that are there already. When nothing changes, the
+// batch has one line, `route show`: there is no route to be set, but that has to be
+// seen. To replace each route by itself would be an easier limit: that takes longer.
 
-// writeLimit writes the files of the limit: all peers and routes, and those with
-// one more peer.
+// writeLimit writes the files of the limit: all peers and routes, those with one
+// more peer, the look at the routes, and for comparison what replaces all of them.
 func (s *vpnStage) writeLimit(peers int) error {
 	return errors.Join(
-		s.writePeers("peers", peers), s.writeRoutes("routes", 2, peers+1),
-		s.writePeers("peers-more", peers+1), s.writeRoutes("routes-more", peers+2, peers+2))
+		s.writePeers("peers", peers), s.writeRoutes("routes", "add", 2, peers+1),
+		s.writePeers("peers-more", peers+1), s.writeRoutes("routes-more", "add", peers+2, peers+2),
+		s.write("look", func(w *bufio.Writer) { fmt.Fprintf(w, "route show dev %s\n", vpnLink) }),
+		s.writeRoutes("replace", "replace", 2, peers+1))
 }
 
 func (s *vpnStage) path(name string) string { return filepath.Join(s.dir, name) }
@@ -41,11 +43,11 @@ func (s *vpnStage) writePeers(name string, peers int) error {
 	})
 }
 
-// writeRoutes writes a batch of ip.
-func (s *vpnStage) writeRoutes(name string, first, last int) error {
+// writeRoutes writes a batch of ip, which adds or replaces routes.
+func (s *vpnStage) writeRoutes(name, verb string, first, last int) error {
 	return s.write(name, func(w *bufio.Writer) {
 		for node := first; node <= last; node++ {
-			fmt.Fprintf(w, "route add %s/32 dev %s proto 155 scope link\n", vpnAddress(node), vpnLink)
+			fmt.Fprintf(w, "route %s %s/32 dev %s proto 155 scope link\n", verb, vpnAddress(node), vpnLink)
 		}
 	})
 }
@@ -60,27 +62,36 @@ func (s *vpnStage) write(name string, content func(*bufio.Writer)) error {
 	return errors.Join(w.Flush(), file.Close())
 }
 
-// limit times `wg syncconf` and, if there are routes to be set, `ip -batch`.
-func (s *vpnStage) limit(ctx context.Context, peers, routes string) (time.Duration, error) {
-	began := time.Now()
-	if err := runQuiet(ctx, "wg", "syncconf", vpnLink, s.path(peers)); err != nil {
+// limit times `wg syncconf` and `ip -batch`.
+func (s *vpnStage) limit(ctx context.Context, peers, batch string) (time.Duration, error) {
+	peersTook, err := s.syncPeers(ctx, peers)
+	if err != nil {
 		return 0, err
 	}
-	if routes != "" {
-		if err := runQuiet(ctx, "ip", "-batch", s.path(routes)); err != nil {
-			return 0, err
-		}
-	}
-	return time.Since(began), nil
+	batchTook, err := s.batch(ctx, batch)
+	return peersTook + batchTook, err
 }
 
-// look times `ip route show`, by which a script could find out that no route is missing.
-func (s *vpnStage) look(ctx context.Context) (time.Duration, error) {
+// syncPeers times `wg syncconf`.
+func (s *vpnStage) syncPeers(ctx context.Context, file string) (time.Duration, error) {
+	return timed(ctx, "wg", "syncconf", vpnLink, s.path(file))
+}
+
+// batch times `ip -batch`.
+func (s *vpnStage) batch(ctx context.Context, file string) (time.Duration, error) {
+	return timed(ctx, "ip", "-batch", s.path(file))
+}
+
+// timed times a program, whose output nobody reads.
+func timed(ctx context.Context, name string, args ...string) (time.Duration, error) {
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // commands of this program
 	began := time.Now()
-	cmd := exec.CommandContext(ctx, "ip", "route", "show", "dev", vpnLink)
-	cmd.Stdout = io.Discard
 	err := cmd.Run()
-	return time.Since(began), err
+	took := time.Since(began)
+	if err != nil {
+		return 0, fmt.Errorf("%v: %w", cmd.Args, err)
+	}
+	return took, nil
 }
 
 // readRecords times the read of all records alone: a connection, the list of keys,

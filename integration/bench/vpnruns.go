@@ -128,9 +128,14 @@ func (s *vpnStage) sequence(ctx context.Context, peers int, run vpnRunner, rows 
 	return err
 }
 
-// unchanged times runs without changes.
+// unchanged times a run without changes, and beside it its limit, the parts of that,
+// and what else says how long such a run has to take.
 func (s *vpnStage) unchanged(ctx context.Context, peers int, run vpnRunner, rows vpnRows, t *vpnTable) error {
-	limit, err := s.limit(ctx, "peers", "")
+	peersTook, err := s.syncPeers(ctx, "peers")
+	if err != nil {
+		return err
+	}
+	look, err := s.batch(ctx, "look")
 	if err != nil {
 		return err
 	}
@@ -142,14 +147,17 @@ func (s *vpnStage) unchanged(ctx context.Context, peers int, run vpnRunner, rows
 	if err != nil {
 		return err
 	}
-	look, err := s.look(ctx)
+	replace, err := s.batch(ctx, "replace")
 	if err != nil {
 		return err
 	}
-	t.add(limitUnchanged, vpnRun{took: limit}, 0)
+	limit := peersTook + look
 	t.add(rows.unchanged, r, limit)
-	t.add(readAlone, vpnRun{took: read}, 0)
+	t.add(limitUnchanged, vpnRun{took: limit}, 0)
+	t.add(syncAlone, vpnRun{took: peersTook}, 0)
 	t.add(showRoutes, vpnRun{took: look}, 0)
+	t.add(readAlone, vpnRun{took: read}, 0)
+	t.add(replaceRoutes, vpnRun{took: replace}, 0)
 	return nil
 }
 

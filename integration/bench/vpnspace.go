@@ -73,7 +73,7 @@ func plugIn(ctx context.Context) error {
 
 // runQuiet runs a program that has nothing to say unless it fails.
 func runQuiet(ctx context.Context, name string, args ...string) error {
-	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput() //nolint:gosec // commands of this program
+	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, out)
 	}

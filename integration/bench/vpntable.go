@@ -10,10 +10,12 @@ import (
 // The rows of the VPN's table, for each number of peers.
 const (
 	readAlone      = "Redis: list and read all records"
-	showRoutes     = "ip route show"
-	limitFirst     = "limit, first: wg syncconf, ip -batch"
-	limitUnchanged = "limit, unchanged: wg syncconf"
-	limitMore      = "limit, one more: wg syncconf, ip -batch"
+	syncAlone      = "wg syncconf, unchanged"
+	showRoutes     = "ip -batch: route show"
+	replaceRoutes  = "ip -batch: route replace, of each"
+	limitFirst     = "limit, first: syncconf, route add"
+	limitUnchanged = "limit, unchanged: syncconf, route show"
+	limitMore      = "limit, one more: syncconf, route add"
 )
 
 // vpnRows names the rows of one way to run.
@@ -53,7 +55,7 @@ func printVPNHead(rounds int) {
 func printVPN(peers int, t *vpnTable) {
 	whole, inside := wholeRows(), insideRows()
 	for _, row := range []string{
-		readAlone, showRoutes, limitFirst, limitUnchanged, limitMore,
+		readAlone, syncAlone, showRoutes, replaceRoutes, limitFirst, limitUnchanged, limitMore,
 		whole.first, whole.unchanged, whole.more, inside.first, inside.unchanged, inside.more,
 	} {
 		samples := t.rows[row]
