@@ -16,7 +16,7 @@ const exitNotApplied = 2
 // memory is from where on the program clears up more often, in bytes: a hub of ten
 // thousand nodes keeps its memory for other things than a command that runs for a
 // moment. It is no bound: what a larger cluster needs, it gets.
-const memory = 22 << 20
+const memory = 28 << 20
 
 func applyCommand(env cli.Environment) *cobra.Command {
 	return &cobra.Command{
