@@ -33,12 +33,17 @@ type Action struct {
 	// Repeatable declares that the action may be run again after it was
 	// interrupted, at whichever step, without harm.
 	Repeatable bool
+	// EndsOnReplica says that the action may turn the agent's own Redis into a
+	// replica, which takes no result: the final status is told there all the same,
+	// for the client that waits on this node.
+	EndsOnReplica bool
 }
 
 // override puts the parts of other over those of a: steps of the same name and
 // schemas are replaced, new steps take their place in the order of names.
 func (a Action) override(other Action) Action {
-	merged := Action{Name: a.Name, Input: a.Input, Output: a.Output, Steps: slices.Clone(a.Steps)}
+	merged := a
+	merged.Steps = slices.Clone(a.Steps)
 	for _, step := range other.Steps {
 		at, found := slices.BinarySearchFunc(merged.Steps, step, compareSteps)
 		if found {

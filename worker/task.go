@@ -125,6 +125,8 @@ type Result struct {
 	// Builtin marks a result of the engine's own actions, which do not touch
 	// the agent's environment.
 	Builtin bool
+	// OnReplica has the final status told on a Redis that takes no result.
+	OnReplica bool
 	// Announcements are the events to send with the result.
 	Announcements []Announcement
 }

@@ -198,6 +198,7 @@ func (w *Worker) result(r *run, end outcome, output *boundedBuffer) Result {
 	return Result{
 		Output: output.bytes(), Error: r.errput.bytes(),
 		ExitCode: end.code, Final: final, Held: held, Announcements: announced,
+		OnReplica: r.action.EndsOnReplica,
 	}
 }
 

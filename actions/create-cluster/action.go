@@ -34,9 +34,10 @@ const firstNode = 1
 func Action(machine *node.Machine) worker.Action {
 	s := steps{machine}
 	return worker.Action{
-		Name:   "create-cluster",
-		Input:  worker.Schema{Name: "create-cluster/validate-input.json", Source: inputSchema},
-		Output: worker.Schema{Name: "create-cluster/validate-output.json", Source: outputSchema},
+		Name:       "create-cluster",
+		Repeatable: true,
+		Input:      worker.Schema{Name: "create-cluster/validate-input.json", Source: inputSchema},
+		Output:     worker.Schema{Name: "create-cluster/validate-output.json", Source: outputSchema},
 		Steps: []worker.Step{
 			{Name: "10network", Run: s.network},
 			{Name: "20endpoint", Run: s.endpoint},

@@ -60,9 +60,10 @@ type vpnStatus struct {
 func Action(machine *node.Machine) worker.Action {
 	s := steps{machine}
 	return worker.Action{
-		Name:   "get-cluster-status",
-		Output: worker.Schema{Name: "get-cluster-status/validate-output.json", Source: outputSchema},
-		Steps:  []worker.Step{{Name: "50status", Run: s.status}},
+		Name:       "get-cluster-status",
+		Repeatable: true,
+		Output:     worker.Schema{Name: "get-cluster-status/validate-output.json", Source: outputSchema},
+		Steps:      []worker.Step{{Name: "50status", Run: s.status}},
 	}
 }
 

@@ -34,8 +34,9 @@ type order struct {
 func Action(machine *node.Machine) worker.Action {
 	s := steps{machine}
 	return worker.Action{
-		Name:  "join-node",
-		Input: worker.Schema{Name: "join-node/validate-input.json", Source: inputSchema},
+		Name:          "join-node",
+		EndsOnReplica: true,
+		Input:         worker.Schema{Name: "join-node/validate-input.json", Source: inputSchema},
 		Steps: []worker.Step{
 			{Name: "10validate", Run: s.validate},
 			{Name: "20vpn", Run: s.vpn},

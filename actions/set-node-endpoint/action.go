@@ -28,8 +28,9 @@ type input struct {
 func Action(machine *node.Machine) worker.Action {
 	s := steps{machine}
 	return worker.Action{
-		Name:  "set-node-endpoint",
-		Input: worker.Schema{Name: "set-node-endpoint/validate-input.json", Source: inputSchema},
+		Name:       "set-node-endpoint",
+		Repeatable: true,
+		Input:      worker.Schema{Name: "set-node-endpoint/validate-input.json", Source: inputSchema},
 		Steps: []worker.Step{
 			{Name: "10endpoint", Run: s.endpoint},
 			{Name: "50record", Run: s.record},

@@ -35,9 +35,10 @@ type route struct {
 func Action(machine *node.Machine) worker.Action {
 	s := steps{machine}
 	return worker.Action{
-		Name:  "update-routes",
-		Input: worker.Schema{Name: "update-routes/validate-input.json", Source: inputSchema},
-		Steps: []worker.Step{{Name: "50merge", Run: s.merge}},
+		Name:       "update-routes",
+		Repeatable: true,
+		Input:      worker.Schema{Name: "update-routes/validate-input.json", Source: inputSchema},
+		Steps:      []worker.Step{{Name: "50merge", Run: s.merge}},
 	}
 }
 

@@ -101,24 +101,26 @@ func (t *Tasks) finishByName(ctx context.Context, task worker.Task, result worke
 	return t.finish(ctx, task, result)
 }
 
-// finish stores a result. When Redis has become a replica, which can store
-// nothing, the final status is published there, for a client that waits on this
-// very node; the result goes to the leader's Redis as soon as the agent's
-// address leads there, within the life of the task's context.
+// finish stores a result. Redis may have become a replica, which can store
+// nothing: the result goes to the leader's as soon as the agent's address leads
+// there. If that was the task's doing, its final status is published on the
+// replica, for a client that waits on this very node.
 func (t *Tasks) finish(ctx context.Context, task worker.Task, result worker.Result) error {
 	environment := t.environment(result)
 	list := t.list(task.Key)
 	w := &write{
-		refused: func() *write {
-			result.Held = nil // nothing comes after the final status
-			return t.news(task, result.Final)
-		},
 		landed: func(ctx context.Context) []*redis.Cmd {
 			return []*redis.Cmd{
 				command(ctx, "lpos", list, task.Payload),
 				command(ctx, "exists", t.key(task, "exit_code")),
 			}
 		},
+	}
+	if result.OnReplica {
+		w.refused = func() *write {
+			result.Held = nil // nothing comes after the final status
+			return t.news(task, result.Final)
+		}
 	}
 	w.commands = func(ctx context.Context) []*redis.Cmd {
 		anew := w.failure != nil || t.wasAway(string(task.Payload))

@@ -45,8 +45,19 @@ func (t *Tasks) Ahead(ctx context.Context, wanted func(worker.Task) bool) (worke
 	return task, found, err
 }
 
-// Withdraw implements [worker.Queue].
+// Withdraw implements [worker.Queue]. Whatever is in the way it waits out.
 func (t *Tasks) Withdraw(ctx context.Context, id string) (worker.Task, bool, error) {
+	for {
+		task, found, err := t.withdraw(ctx, id)
+		if err == nil || ctx.Err() != nil {
+			return task, found, err
+		}
+		t.opt.Log.Debugf("withdraw a task: %v", err) // the queue says so, too
+		pause(ctx, retryPause(err, t.opt.PollingInterval))
+	}
+}
+
+func (t *Tasks) withdraw(ctx context.Context, id string) (worker.Task, bool, error) {
 	length, err := t.outbox.link.get().LLen(ctx, queueKey(t.opt.Agent)).Result()
 	if err != nil {
 		return worker.Task{}, false, fmt.Errorf("look at the queue: %w", err)
@@ -81,18 +92,18 @@ func (t *Tasks) pick(ctx context.Context, last int, wanted func(worker.Task) boo
 	return worker.Task{}, false, nil
 }
 
-// moveTries is how often a busy queue may get in the way of taking a task out
-// of its middle.
-const moveTries = 10
+// moveTries is how often a busy queue may get in the way of taking a task out of
+// its middle.
+const moveTries = 100
 
-// move takes a payload out of the queue's middle; false if it is gone.
+// move takes a payload out of the queue's middle; false if it is gone. After an
+// error it may have been moved all the same: then it is handed out as a stray.
 func (t *Tasks) move(ctx context.Context, payload string) (moved bool, err error) {
 	t.moving.Lock()
 	defer t.moving.Unlock()
 	t.hold(payload)
 	for range moveTries {
-		moved, err = t.tryMove(ctx, payload)
-		if !errors.Is(err, redis.TxFailedErr) {
+		if moved, err = t.tryMove(ctx, payload); !errors.Is(err, redis.TxFailedErr) {
 			break
 		}
 	}
@@ -100,7 +111,6 @@ func (t *Tasks) move(ctx context.Context, payload string) (moved bool, err error
 		t.release(payload)
 	}
 	if err != nil {
-		// The reply may have been lost, and not the task.
 		t.beSuspicious()
 		return false, fmt.Errorf("take a task out of the queue: %w", err)
 	}

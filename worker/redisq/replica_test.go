@@ -136,7 +136,7 @@ func TestFinishOnReplica(t *testing.T) {
 	watch := remote{replica}.Watch(t)
 	stored := make(chan error, 1)
 	tasks := open(t, options(replica.Address))
-	result := worker.Result{Output: []byte("late"), Final: worker.Progress{Status: worker.Completed, Percent: 100}}
+	result := worker.Result{Output: []byte("late"), Final: worker.Progress{Status: worker.Completed, Percent: 100}, OnReplica: true}
 	go func() { stored <- tasks.Finish(t.Context(), theTask(), result) }()
 	want := workertest.News{Channel: news, Payload: `{"status":"completed","progress":100}`}
 	if got := watch(); got != want {
