@@ -160,7 +160,7 @@ func (m *machine) run(t *testing.T, action, data string) worker.Result {
 	memory := workertest.NewMemory(agentID)
 	life := memory.Open()
 	w, err := worker.New(worker.Config{
-		AgentID: agentID, Actions: registry, Queue: life, Board: life,
+		AgentID: agentID, Actions: registry, Queue: life, Board: life, Journal: workertest.NewJournal(),
 		Schemas: schema.NewChecker(), Log: quietLog(),
 	})
 	must(t, err)

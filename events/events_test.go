@@ -89,7 +89,7 @@ func newAgent(t *testing.T) *agent {
 	must(t, err)
 	life := workertest.NewMemory("node/2").Open()
 	w, err := worker.New(worker.Config{
-		AgentID: "node/2", Actions: none, Events: handlers, Queue: life, Board: life, Source: a.events, Log: log,
+		AgentID: "node/2", Actions: none, Events: handlers, Queue: life, Board: life, Journal: workertest.NewJournal(), Source: a.events, Log: log,
 	})
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
