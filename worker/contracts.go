@@ -65,7 +65,7 @@ type Journal interface {
 
 // Past is what is known of a task from before.
 type Past struct {
-	Begun   int    // how often it was begun
+	Begun   int    // how often it was begun; what was begun and not started does not count but the last time
 	Started bool   // a step was, or may have been, started when it was begun the last time
 	Step    string // the last step known to have been started; empty if none is
 	Kept    bool   // there is a result

@@ -6,7 +6,7 @@ import "cluster-agent/worker"
 type entry struct {
 	id      string
 	action  string
-	begun   int    // how often it was begun, in this life and earlier ones
+	begun   int    // how often it was begun, in this life and earlier ones, and started for all but the last
 	running int    // how many run in this life; equal payloads may run at once
 	step    string // the last step that was started
 	boot    string // of the machine, when it was begun

@@ -114,7 +114,9 @@ func (j *Journal) Begin(task worker.Task) (wait func() error) {
 		e = &entry{id: task.ID, action: task.Action}
 		j.entries[task.Key] = e
 	}
-	e.begun++
+	if e.begun == 0 || e.past(j.boot).Started {
+		e.begun++
+	}
 	e.running++
 	e.boot, e.step = j.boot, ""
 	if err := j.write(e.record(task.Key)); err != nil {

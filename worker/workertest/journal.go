@@ -1,6 +1,7 @@
 package workertest
 
 import (
+	"maps"
 	"sync"
 
 	"cluster-agent/worker"
@@ -19,6 +20,7 @@ type noted struct {
 	task   worker.Task
 	past   worker.Past
 	result worker.Result
+	onDisk bool // its beginning is
 }
 
 var _ worker.Journal = (*Journal)(nil)
@@ -29,16 +31,17 @@ func NewJournal() *Journal {
 }
 
 // Crash ends a life of the agent: nothing runs any more. A failure of the power
-// loses which steps were started.
+// loses which steps were started, and the beginnings that nobody waited for.
 func (j *Journal) Crash(power bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	clear(j.running)
+	if !power {
+		return
+	}
+	maps.DeleteFunc(j.tasks, func(_ string, n *noted) bool { return !n.onDisk })
 	for _, n := range j.tasks {
-		n.past.Started = n.past.Started || power
-		if power {
-			n.past.Step = ""
-		}
+		n.past.Started, n.past.Step = true, ""
 	}
 }
 
@@ -74,9 +77,18 @@ func (j *Journal) Begin(task worker.Task) func() error {
 		n = &noted{task: worker.Task{ID: task.ID, Action: task.Action, Key: task.Key}}
 		j.tasks[task.Key] = n
 	}
-	n.past = worker.Past{Begun: n.past.Begun + 1, Kept: n.past.Kept}
+	begun := n.past.Begun
+	if begun == 0 || n.past.Started {
+		begun++
+	}
+	n.past = worker.Past{Begun: begun, Kept: n.past.Kept}
 	j.running[task.Key]++
-	return func() error { return nil }
+	return func() error {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		n.onDisk = true
+		return nil
+	}
 }
 
 // Step implements [worker.Journal].

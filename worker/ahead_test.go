@@ -1,0 +1,106 @@
+package worker_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cluster-agent/worker"
+)
+
+// hold is a step that runs until its task is cancelled.
+func hold(ctx context.Context, _ *worker.Call) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestAhead: with all slots taken, the engine's own actions are served all the
+// same, and at once; the others wait, in order.
+func TestAhead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, []worker.Action{action("x", hold)}, func(c *worker.Config) { c.MaxConcurrency = 2 })
+		for n := range 5 {
+			e.push(fmt.Sprint(n), "x")
+		}
+		synctest.Wait()
+		began := time.Now()
+		e.push("list", "list-actions")
+		if got := e.Result(t, "list"); got.ExitCode != 0 {
+			t.Fatalf("list-actions came to %+v", got)
+		}
+		e.pushData("cancel", "cancel-task", `{"task":"0"}`)
+		if got := e.Result(t, "cancel"); got.ExitCode != 0 {
+			t.Fatalf("cancel-task came to %+v", got)
+		}
+		if took := time.Since(began); took > 200*time.Millisecond {
+			t.Fatalf("took %v", took)
+		}
+		if got := e.Result(t, "0"); got.ExitCode != 143 {
+			t.Fatalf("the task came to %+v", got)
+		}
+		synctest.Wait()
+		if lists := e.Lists(t); len(lists.InProgress) != 2 || len(lists.Waiting) != 2 {
+			t.Fatalf("lists are %+v", lists)
+		}
+	})
+}
+
+// TestCancelWaiting: a task that waits for its turn is taken out of the queue,
+// never runs, and its client gets its answer.
+func TestCancelWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, []worker.Action{action("x", hold)}, func(c *worker.Config) { c.MaxConcurrency = 1 })
+		e.push("runs", "x")
+		e.push("waits", "x")
+		synctest.Wait()
+		e.pushData("cancel", "cancel-task", `{"task":"waits"}`)
+		if got := e.Result(t, "cancel"); got.ExitCode != 0 || got.Final != completed {
+			t.Fatalf("cancel-task came to %+v", got)
+		}
+		got := e.Result(t, "waits")
+		if got.ExitCode != worker.ExitCancelled || got.Final.Status != worker.Aborted {
+			t.Fatalf("the task came to %+v", got)
+		}
+		e.WaitTold(t, "waits", worker.Progress{Status: worker.Pending})
+		if lists := e.Lists(t); len(lists.Waiting) != 0 || len(lists.InProgress) != 1 || e.Finished("runs") {
+			t.Fatalf("lists are %+v", lists)
+		}
+	})
+}
+
+// TestRejectWhenBusy: over the limit tasks are rejected after a while, with exit
+// code 11; the engine's own actions never are.
+func TestRejectWhenBusy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, []worker.Action{action("x", hold), action("short", fine)}, func(c *worker.Config) {
+			c.MaxConcurrency, c.RejectWhenBusy, c.OverloadWait = 1, true, time.Second
+		})
+		e.push("runs", "x")
+		e.push("too much", "short")
+		began := time.Now()
+		got := e.Result(t, "too much")
+		if got.ExitCode != worker.ExitBusy || got.Final.Status != worker.Aborted || len(got.Error) == 0 {
+			t.Fatalf("came to %+v", got)
+		}
+		if took := time.Since(began); took != time.Second {
+			t.Fatalf("took %v", took)
+		}
+		e.push("in time", "short")
+		e.pushData("cancel", "cancel-task", `{"task":"runs"}`)
+		if got := e.Result(t, "in time"); got.ExitCode != worker.ExitBusy {
+			t.Fatalf("came to %+v", got)
+		}
+		if got := e.Result(t, "cancel"); got.ExitCode != 0 {
+			t.Fatalf("cancel-task came to %+v", got)
+		}
+		e.push("free", "short")
+		if got := e.Result(t, "free"); got.ExitCode != 0 {
+			t.Fatalf("came to %+v", got)
+		}
+	})
+}

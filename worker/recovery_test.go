@@ -1,0 +1,171 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cluster-agent/worker"
+	"cluster-agent/worker/workertest"
+)
+
+// stubborn is a board that stores no result for a while, or for ever.
+type stubborn struct {
+	*workertest.MemoryInstance
+
+	until time.Time
+}
+
+var errStubborn = errors.New("given up")
+
+func (s stubborn) Finish(ctx context.Context, task worker.Task, result worker.Result) error {
+	if wait := time.Until(s.until); wait > 0 {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return errStubborn
+		}
+	}
+	return s.MemoryInstance.Finish(ctx, task, result)
+}
+
+// TestResultIsKept: a result that cannot be stored while the agent is stopped is
+// stored by the next life, as it was.
+func TestResultIsKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		instance := func(c *worker.Config) *workertest.MemoryInstance { return c.Board.(*workertest.MemoryInstance) } //nolint:forcetypeassert // it is
+		e := start(t, []worker.Action{action("x", says("done"))}, func(c *worker.Config) {
+			c.Board = stubborn{instance(c), time.Now().Add(time.Hour)}
+		})
+		e.push("1", "x")
+		synctest.Wait()
+		e.stop()
+		if e.Finished("1") {
+			t.Fatal("was stored")
+		}
+		e.wantLine("it is stored when that is possible again")
+		e.journal.Crash(false)
+		cfg := e.cfg
+		life := e.Open()
+		cfg.Queue, cfg.Board = life, life
+		next, err := worker.New(cfg)
+		must(t, err)
+		e.ended, e.worker = make(chan struct{}), next
+		e.run()
+		if got := e.Result(t, "1"); got.Final != completed || string(got.Output) != "done" {
+			t.Fatalf("came to %+v", got)
+		}
+		synctest.Wait()
+		if left := e.journal.Left(); len(left) != 0 {
+			t.Fatalf("left are %+v", left)
+		}
+	})
+}
+
+// TestLateResultIsKept: what Redis takes long for is on disk meanwhile.
+func TestLateResultIsKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, []worker.Action{action("x", says("done"))}, func(c *worker.Config) {
+			c.Board = stubborn{c.Board.(*workertest.MemoryInstance), time.Now().Add(time.Hour)} //nolint:forcetypeassert // it is
+		})
+		e.push("1", "x")
+		time.Sleep(2 * time.Second)
+		key := worker.KeyOf([]byte(`{"id":"1","action":"x","data":null}`))
+		if past := e.journal.Past(worker.Task{Key: key}); !past.Kept {
+			t.Fatalf("past is %+v", past)
+		}
+		time.Sleep(time.Hour)
+		if got := e.Result(t, "1"); got.Final != completed {
+			t.Fatalf("came to %+v", got)
+		}
+		synctest.Wait()
+		if past := e.journal.Past(worker.Task{Key: key}); past != (worker.Past{}) {
+			t.Fatalf("past is %+v", past)
+		}
+	})
+}
+
+// TestForgottenByRedis: a task that was interrupted, and that stands in no list
+// any more, gets its result all the same.
+func TestForgottenByRedis(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := prepare(t, []worker.Action{action("x", fine)})
+		payload := []byte(`{"id":"1","action":"x"}`)
+		lost := worker.Task{ID: "1", Action: "x", Payload: payload, Key: worker.KeyOf(payload)}
+		must(t, e.journal.Begin(lost)())
+		must(t, e.journal.Step(lost, "10fine"))
+		e.journal.Crash(false)
+		e.run()
+		if got := e.Result(t, "1"); got.ExitCode != worker.ExitInterrupted || !strings.Contains(string(got.Error), "at step 10fine") {
+			t.Fatalf("came to %d, %q", got.ExitCode, got.Error)
+		}
+	})
+}
+
+// foreignQueue hands out what another agent of the same id has left.
+type foreignQueue struct{ *workertest.MemoryInstance }
+
+func (q foreignQueue) Next(ctx context.Context, room int) (worker.Task, error) {
+	task, err := q.MemoryInstance.Next(ctx, room)
+	task.Foreign = true
+	return task, err
+}
+
+// TestForeignTask: what another agent took may have been started: it is not run,
+// unless that does no harm.
+func TestForeignTask(t *testing.T) {
+	t.Parallel()
+	again := action("again", says("ran"))
+	again.Repeatable = true
+	for name, c := range map[string]struct {
+		action string
+		code   int
+		output string
+	}{
+		"once": {"once", worker.ExitInterrupted, ""}, "repeatable": {"again", 0, "ran"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				e := start(t, []worker.Action{action("once", says("ran")), again}, func(c *worker.Config) {
+					c.Queue = foreignQueue{c.Board.(*workertest.MemoryInstance)} //nolint:forcetypeassert // it is
+				})
+				if got := e.do(c.action); got.ExitCode != c.code || string(got.Output) != c.output {
+					t.Fatalf("came to %+v", got)
+				}
+			})
+		})
+	}
+}
+
+// fullJournal takes nothing.
+type fullJournal struct{ *workertest.Journal }
+
+var errFull = errors.New("no space left on device")
+
+func (fullJournal) Begin(worker.Task) func() error { return func() error { return errFull } }
+
+// TestJournalFails: a task that cannot be noted is not run, and says why.
+func TestJournalFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, []worker.Action{action("x", says("ran"))}, func(c *worker.Config) {
+			c.Journal = fullJournal{workertest.NewJournal()}
+		})
+		got := e.do("x")
+		if got.ExitCode != worker.ExitFailure || got.Final.Status != worker.Aborted || len(got.Output) != 0 ||
+			!strings.Contains(string(got.Error), "no space left on device") {
+			t.Fatalf("came to %+v, %q", got, got.Error)
+		}
+		e.push("2", "list-actions")
+		if got := e.Result(t, "2"); got.ExitCode != 0 {
+			t.Fatalf("list-actions came to %+v", got)
+		}
+	})
+}
