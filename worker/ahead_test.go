@@ -2,7 +2,7 @@ package worker_test
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,7 +23,7 @@ func TestAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := start(t, []worker.Action{action("x", hold)}, func(c *worker.Config) { c.MaxConcurrency = 2 })
 		for n := range 5 {
-			e.push(fmt.Sprint(n), "x")
+			e.push(strconv.Itoa(n), "x")
 		}
 		synctest.Wait()
 		began := time.Now()

@@ -58,13 +58,13 @@ func runAgent(env *environment, flags agentFlags) error {
 	if err = errors.Join(err, enter(settings.stateDir)); err != nil {
 		return cannotStart(log, err)
 	}
-	journal, err := openJournal(settings.agent, log)
+	notes, err := openJournal(settings.agent, log)
 	if err != nil {
 		return cannotStart(log, err)
 	}
-	agent, err := newAgent(settings, journal, log, env)
+	agent, err := newAgent(settings, notes, log, env)
 	if err != nil {
-		return cannotStart(log, errors.Join(err, journal.Close()))
+		return cannotStart(log, errors.Join(err, notes.Close()))
 	}
 	return obeySignals(log, agent, env.drain)
 }
@@ -99,13 +99,13 @@ type agent struct {
 // dialTime bounds one try to reach Redis.
 const dialTime = 3 * time.Second
 
-func newAgent(s settings, journal *journal.Journal, log *logrus.Entry, env *environment) (*agent, error) {
+func newAgent(s settings, notes *journal.Journal, log *logrus.Entry, env *environment) (*agent, error) {
 	s.tasks.Dial = env.Files().Dialer(dialTime)
 	options := redisq.Options{
-		Agent: s.agent, Instance: journal.Instance(), Server: s.tasks, PollingInterval: s.tuning.PollingInterval,
+		Agent: s.agent, Instance: notes.Instance(), Server: s.tasks, PollingInterval: s.tuning.PollingInterval,
 		Environment: stateVariables, Log: log,
 	}
-	a := &agent{tasks: redisq.NewTasks(options), journal: journal, log: log}
+	a := &agent{tasks: redisq.NewTasks(options), journal: notes, log: log}
 	presence := redisq.NewPresence(options)
 	compiled, err := compiledIn(s.agent, env, log, func() { a.tasks.Reconnect(); presence.Reconnect() })
 	if err != nil {
@@ -125,7 +125,7 @@ func newAgent(s settings, journal *journal.Journal, log *logrus.Entry, env *envi
 	}
 	a.worker, err = worker.New(worker.Config{
 		AgentID: s.agent, Actions: actionSet, Events: handlers,
-		Queue: a.tasks, Board: a.tasks, Journal: journal, Source: source,
+		Queue: a.tasks, Board: a.tasks, Journal: notes, Source: source,
 		Schemas: schema.NewChecker(sharedSchemas(s.installDir, log)...), Log: log, Stderr: env.Stderr, Tuning: s.tuning,
 	})
 	return a, err

@@ -22,14 +22,13 @@ const mostAgents = 8
 // hands: agent-journal/node-1, else agent-journal/node-1.2, and so on.
 func openJournal(agentID string, log *logrus.Entry) (*journal.Journal, error) {
 	path := filepath.Join(journalDir, strings.ReplaceAll(agentID, "/", "-"))
-	var taken *journal.TakenError
 	for n := 1; n <= mostAgents; n++ {
 		numbered := path
 		if n > 1 {
 			numbered = fmt.Sprintf("%s.%d", path, n)
 		}
 		opened, warning, err := journal.Open(numbered)
-		if errors.As(err, &taken) {
+		if taken, ok := errors.AsType[*journal.TakenError](err); ok {
 			log.Warnf("another agent with the id %s runs: %v", agentID, taken)
 			continue
 		}

@@ -52,14 +52,7 @@ func newWorkerLife(l *lane) *workerLife {
 	must(l.t, err)
 	options := redisq.Options{
 		Agent: l.n.id, Instance: notes.Instance(), Server: redisq.Server{Address: l.n.redis.Address, Name: l.n.id}, PollingInterval: time.Second, Log: entry,
-		Environment: func() (map[string]string, error) {
-			variables, err := script.ReadEnvironment(environment)
-			mirrored := map[string]string{}
-			for _, v := range variables {
-				mirrored[v.Name] = v.Value
-			}
-			return mirrored, err
-		},
+		Environment: func() (map[string]string, error) { return variablesOf(environment) },
 	}
 	runner := &script.Runner{Environ: l.n.environment(l.env()), Environment: environment}
 	events := redisq.NewEvents(options.Server, time.Second, nil, entry)
@@ -79,6 +72,15 @@ func newWorkerLife(l *lane) *workerLife {
 		<-life.ended
 	})
 	return life
+}
+
+func variablesOf(environment string) (map[string]string, error) {
+	variables, err := script.ReadEnvironment(environment)
+	mirrored := map[string]string{}
+	for _, v := range variables {
+		mirrored[v.Name] = v.Value
+	}
+	return mirrored, err
 }
 
 // freeJournal opens the first journal that no other life has in its hands: one

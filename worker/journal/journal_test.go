@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -63,7 +64,7 @@ func TestConformance(t *testing.T) {
 
 func task(n int) worker.Task {
 	payload := fmt.Appendf(nil, `{"id":"%d","action":"a"}`, n)
-	return worker.Task{ID: fmt.Sprint(n), Action: "a", Payload: payload, Key: worker.KeyOf(payload)}
+	return worker.Task{ID: strconv.Itoa(n), Action: "a", Payload: payload, Key: worker.KeyOf(payload)}
 }
 
 // TestManyTasks: the log goes round many times, while a few tasks stay.
@@ -180,7 +181,7 @@ func TestTaken(t *testing.T) {
 	first := life(t, dir)
 	_, _, err := Open(dir)
 	taken, ok := errors.AsType[*TakenError](err)
-	if !ok || taken.Process != fmt.Sprint(os.Getpid()) {
+	if !ok || taken.Process != strconv.Itoa(os.Getpid()) {
 		t.Fatalf("error is %v", err)
 	}
 	must(t, first.Close())

@@ -77,7 +77,7 @@ func wholeLife(t *testing.T, tasks *redisq.Tasks) {
 	must(t, tasks.Finish(ctx, worker.Task{ID: "lost"}, result))
 	var undecodable *worker.DecodeError
 	for range 2 {
-		if _, err := tasks.Next(ctx, 1); !errors.As(err, &undecodable) {
+		if _, err = tasks.Next(ctx, 1); !errors.As(err, &undecodable) {
 			t.Fatalf("got %v", err)
 		}
 	}

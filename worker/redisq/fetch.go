@@ -17,7 +17,7 @@ func (t *Tasks) Next(ctx context.Context, room int) (worker.Task, error) {
 		case err == nil:
 			// Even if ctx has ended meanwhile: the task has been taken.
 			t.health.worked(reading)
-			if again, err := t.dropReturned(ctx, taken); again || err != nil {
+			if t.dropReturned(ctx, taken) {
 				continue
 			}
 			t.hold(taken.payload)
@@ -113,12 +113,15 @@ func (t *Tasks) beSuspicious() {
 
 // dropReturned takes a task that runs already out of the list in progress, into
 // which it came a second time.
-func (t *Tasks) dropReturned(ctx context.Context, taken stray) (bool, error) {
+func (t *Tasks) dropReturned(ctx context.Context, taken stray) bool {
 	if !taken.fetched || !t.cameBack(taken.payload) {
-		return false, nil
+		return false
 	}
 	t.opt.Log.Warn("a task that is in progress came back with the queue of a Redis that had lost it")
-	return true, t.outbox.deliver(ctx, t.forget(taken))
+	if err := t.outbox.deliver(ctx, t.forget(taken)); err != nil {
+		t.opt.Log.Debugf("forget what came back: %v", err) // ctx has ended: the next life looks
+	}
+	return true
 }
 
 func (t *Tasks) decode(ctx context.Context, taken stray) (worker.Task, error) {

@@ -75,28 +75,37 @@ func (t *Tasks) foreignTasks(ctx context.Context) (map[stray]time.Duration, erro
 		return nil, err
 	}
 	lists, err := t.otherLists(ctx, client)
+	if err != nil {
+		return nil, err
+	}
 	found := map[stray]time.Duration{}
 	for _, list := range lists {
-		payloads, err := client.LRange(ctx, list, 0, -1).Result()
-		if err != nil {
-			return nil, fmt.Errorf("list tasks in progress: %w", err)
-		}
-		for _, payload := range payloads {
-			ttl, err := t.contextLife(ctx, client, payload)
-			if err != nil {
-				return nil, err
-			}
-			found[stray{payload: payload, list: list}] = ttl
+		if err := t.addTasks(ctx, client, list, found); err != nil {
+			return nil, err
 		}
 	}
-	return found, err
+	return found, nil
 }
 
-func (t *Tasks) contextLife(ctx context.Context, client *redis.Client, payload string) (time.Duration, error) {
-	task, err := worker.DecodeTask([]byte(payload))
+// addTasks finds the tasks of one list. What is no task has no context.
+func (t *Tasks) addTasks(ctx context.Context, client *redis.Client, list string, found map[stray]time.Duration) error {
+	payloads, err := client.LRange(ctx, list, 0, -1).Result()
 	if err != nil {
-		return 0, nil // what is no task has none
+		return fmt.Errorf("list tasks in progress: %w", err)
 	}
+	for _, payload := range payloads {
+		var ttl time.Duration
+		if task, undecodable := worker.DecodeTask([]byte(payload)); undecodable == nil {
+			if ttl, err = t.contextLife(ctx, client, task); err != nil {
+				return err
+			}
+		}
+		found[stray{payload: payload, list: list}] = ttl
+	}
+	return nil
+}
+
+func (t *Tasks) contextLife(ctx context.Context, client *redis.Client, task worker.Task) (time.Duration, error) {
 	ttl, err := client.PTTL(ctx, t.key(task, "context")).Result()
 	if err != nil {
 		return 0, fmt.Errorf("look for a task's context: %w", err)

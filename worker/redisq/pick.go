@@ -120,20 +120,18 @@ func (t *Tasks) move(ctx context.Context, payload string) (moved bool, err error
 func (t *Tasks) tryMove(ctx context.Context, payload string) (moved bool, err error) {
 	queue := queueKey(t.opt.Agent)
 	err = t.outbox.link.get().Watch(ctx, func(tx *redis.Tx) error {
-		_, err := tx.LPos(ctx, queue, payload, redis.LPosArgs{}).Result()
-		if errors.Is(err, redis.Nil) {
-			return nil
+		if gone := tx.LPos(ctx, queue, payload, redis.LPosArgs{}).Err(); gone != nil {
+			return gone
 		}
-		if err != nil {
-			return err
-		}
-		_, err = tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+		_, err := tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 			pipe.LRem(ctx, queue, -1, payload)
 			pipe.LPush(ctx, t.own(), payload)
 			return nil
 		})
-		moved = err == nil
 		return err
 	}, queue)
-	return moved, err
+	if errors.Is(err, redis.Nil) {
+		return false, nil
+	}
+	return err == nil, err
 }

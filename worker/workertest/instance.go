@@ -99,8 +99,8 @@ func (i *MemoryInstance) Withdraw(ctx context.Context, id string) (worker.Task, 
 func (i *MemoryInstance) pick(ctx context.Context, from func() int, wanted func(worker.Task) bool) (picked worker.Task, found bool, err error) {
 	err = i.unlessEnded(ctx, func() {
 		for at := from(); at < len(i.memory.waiting) && !found; at++ {
-			task, err := worker.DecodeTask([]byte(i.memory.waiting[at]))
-			if err == nil && wanted(task) {
+			task, undecodable := worker.DecodeTask([]byte(i.memory.waiting[at]))
+			if undecodable == nil && wanted(task) {
 				picked, found = task, true
 				i.held[i.memory.takeWaiting(at)]++
 			}

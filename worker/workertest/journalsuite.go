@@ -70,6 +70,7 @@ func wantPast(t *testing.T, j worker.Journal, task worker.Task, want worker.Past
 }
 
 func neverBegun(t *testing.T, f JournalFixture) {
+	t.Helper()
 	wantPast(t, f.Journal, noteTask("1"), worker.Past{})
 	if left := f.Journal.Left(); len(left) != 0 {
 		t.Fatalf("left are %+v", left)
@@ -77,6 +78,7 @@ func neverBegun(t *testing.T, f JournalFixture) {
 }
 
 func killed(t *testing.T, f JournalFixture) {
+	t.Helper()
 	begin(t, f.Journal, noteTask("begun"), "")
 	begin(t, f.Journal, noteTask("started"), "10first")
 	if err := f.Journal.Step(noteTask("started"), "20second"); err != nil {
@@ -88,6 +90,7 @@ func killed(t *testing.T, f JournalFixture) {
 }
 
 func powerFailed(t *testing.T, f JournalFixture) {
+	t.Helper()
 	begin(t, f.Journal, noteTask("1"), "")
 	if past := f.Crash(t, true).Past(noteTask("1")); !past.Started || past.Begun != 1 {
 		t.Fatalf("past is %+v", past)
@@ -95,6 +98,7 @@ func powerFailed(t *testing.T, f JournalFixture) {
 }
 
 func forgotten(t *testing.T, f JournalFixture) {
+	t.Helper()
 	begin(t, f.Journal, noteTask("1"), "10a")
 	forget(t, f.Journal, noteTask("1"))
 	forget(t, f.Journal, noteTask("never begun"))
@@ -104,6 +108,7 @@ func forgotten(t *testing.T, f JournalFixture) {
 }
 
 func equalTasks(t *testing.T, f JournalFixture) {
+	t.Helper()
 	begin(t, f.Journal, noteTask("1"), "10a")
 	begin(t, f.Journal, noteTask("1"), "10a")
 	forget(t, f.Journal, noteTask("1"))
@@ -113,6 +118,7 @@ func equalTasks(t *testing.T, f JournalFixture) {
 }
 
 func beginnings(t *testing.T, f JournalFixture) {
+	t.Helper()
 	j := f.Journal
 	for n := range 3 {
 		begin(t, j, noteTask("1"), "10a")
@@ -124,6 +130,7 @@ func beginnings(t *testing.T, f JournalFixture) {
 }
 
 func keptResult(t *testing.T, f JournalFixture) {
+	t.Helper()
 	task, j := noteTask("1"), f.Journal
 	if err := j.Keep(task, done()); err != nil { // it is over already
 		t.Fatal(err)
@@ -146,6 +153,7 @@ func keptResult(t *testing.T, f JournalFixture) {
 }
 
 func leftOver(t *testing.T, f JournalFixture) {
+	t.Helper()
 	begin(t, f.Journal, noteTask("1"), "10a")
 	if left := f.Journal.Left(); len(left) != 0 {
 		t.Fatalf("runs, and is left: %+v", left)
