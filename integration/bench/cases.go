@@ -15,6 +15,8 @@ func (s *stage) cases() []measurement {
 		{"Redis: PING round trip", s.ping},
 		{"limit: os/exec alone, stdout a pipe, 8 at once", s.execLimit(false)},
 		{"limit: os/exec alone, a step's pipes, 8 at once", s.execLimit(true)},
+		{"limit: os/exec and bare commands, 8 outstanding", s.tasks(s.bare[0], "noop", 8)},
+		{"limit: own runner and bare commands, 8 outstanding", s.tasks(s.bare[1], "noop", 8)},
 		{"other: asynq, in-process handler, 32 at once", s.asynq},
 	}
 	for _, outstanding := range []int{1, 8, 32} {

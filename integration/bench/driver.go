@@ -66,7 +66,7 @@ func (d *driver) pushOne() {
 	id := strconv.FormatInt(d.epoch, 36) + "-" + strconv.Itoa(d.next)
 	d.next++
 	d.pushed[id] = time.Now()
-	d.ready = append(d.ready, command("LPUSH", d.agent+"/tasks", `{"id":"`+id+`","action":"`+d.action+`","data":{}}`)...)
+	d.ready = appendCommand(d.ready, "LPUSH", d.agent+"/tasks", `{"id":"`+id+`","action":"`+d.action+`","data":{}}`)
 }
 
 // flush writes what is ready, when there is no news left to be read.
@@ -124,12 +124,15 @@ func isFinal(message []byte) bool {
 }
 
 // command encodes a command in RESP.
-func command(words ...string) []byte {
-	out := []byte("*" + strconv.Itoa(len(words)) + "\r\n")
+func command(words ...string) []byte { return appendCommand(nil, words...) }
+
+func appendCommand(out []byte, words ...string) []byte {
+	out = strconv.AppendInt(append(out, '*'), int64(len(words)), 10)
 	for _, word := range words {
-		out = append(out, "$"+strconv.Itoa(len(word))+"\r\n"+word+"\r\n"...)
+		out = strconv.AppendInt(append(out, "\r\n$"...), int64(len(word)), 10)
+		out = append(append(out, "\r\n"...), word...)
 	}
-	return out
+	return append(out, "\r\n"...)
 }
 
 // readReply reads an array of bulk strings and integers.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,23 +36,33 @@ func (s *stage) execLimit(all bool) func(context.Context, time.Duration) (result
 	}
 }
 
-// runNoop lets package os/exec do what it can do by itself: it makes a pipe, and
-// a goroutine that serves it, for each of the descriptors 0, 1 and 2.
+// runNoop runs the no-op with its output as a pipe, or with all pipes.
 func (s *stage) runNoop(ctx context.Context, all bool) error {
-	cmd := exec.CommandContext(ctx, s.dir+"/actions/noop/"+stepName)
-	cmd.Stdout = &bytes.Buffer{}
-	if !all {
-		return cmd.Run()
+	path := filepath.Join(s.dir, "actions", "noop", stepName)
+	if all {
+		_, _, err := execStep(ctx, path)
+		return err
 	}
-	cmd.Stdin, cmd.Stderr = strings.NewReader("{}"), &bytes.Buffer{}
+	cmd := exec.CommandContext(ctx, path)
+	cmd.Stdout = &bytes.Buffer{}
+	return cmd.Run()
+}
+
+// execStep lets package os/exec do what it can do by itself: it makes a pipe, and
+// a goroutine that serves it, for each of the descriptors 0, 1 and 2.
+func execStep(ctx context.Context, path string) (output, errput string, err error) {
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, path) //nolint:gosec // the path is this program's own
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader("{}"), &stdout, &stderr
 	commands, theirs, err := os.Pipe()
 	if err != nil {
-		return err
+		return "", "", err
 	}
 	cmd.ExtraFiles = []*os.File{theirs}
 	err = errors.Join(cmd.Start(), theirs.Close())
 	if err == nil {
 		_, err = io.Copy(io.Discard, commands)
 	}
-	return errors.Join(err, cmd.Wait(), commands.Close())
+	err = errors.Join(err, cmd.Wait(), commands.Close())
+	return stdout.String(), stderr.String(), err
 }

@@ -52,6 +52,8 @@ func runRole(ctx context.Context, args []string) (ran bool, err error) {
 	switch {
 	case len(args) == 4 && args[0] == agentRole:
 		return true, runAgent(args[1], args[2], args[3]) //nolint:contextcheck // it ends with a signal
+	case len(args) == 4 && args[0] == bareRole:
+		return true, runBare(ctx, args[1], args[2], args[3])
 	case len(args) > 0 && args[0] == vpnRole:
 		return true, runVPN(ctx, args[1:])
 	case len(args) == 2 && args[0] == vpnInsideRole:
@@ -100,10 +102,10 @@ func bench(ctx context.Context, rounds int, period time.Duration, binary, profil
 		}
 	}
 	fmt.Printf("medians of %d rounds of %v each\n\n", rounds, period)
-	fmt.Printf("%-44s %10s %10s %10s %12s %9s\n", "case", "per s", "p50", "p99", "agent CPU", "agent RSS")
+	fmt.Printf("%-52s %10s %10s %10s %12s %9s\n", "case", "per s", "p50", "p99", "agent CPU", "agent RSS")
 	for i, c := range cases {
 		m := median(results[i])
-		fmt.Printf("%-44s %10.0f %10s %10s %12s %9s\n", c.name, m.rate, show(m.p50), show(m.p99), show(m.cpu), showKiB(m.memory))
+		fmt.Printf("%-52s %10.0f %10s %10s %12s %9s\n", c.name, m.rate, show(m.p50), show(m.p99), show(m.cpu), showKiB(m.memory))
 	}
 	return nil
 }

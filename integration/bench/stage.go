@@ -20,8 +20,9 @@ type stage struct {
 	dir      string
 	address  string
 	redis    *exec.Cmd
-	compiled *agentProcess // steps compiled in
-	external *agentProcess // steps are executables
+	compiled *agentProcess    // steps compiled in
+	external *agentProcess    // steps are executables
+	bare     [2]*agentProcess // no engine: with package os/exec, with the agent's runner
 }
 
 const stepName = "10noop"
@@ -60,10 +61,15 @@ func (s *stage) start(ctx context.Context, binary, profile string) error {
 	if err != nil {
 		return err
 	}
-	if s.compiled, err = startAgent(ctx, s, self, agentRole, compiledAgent, s.address, profile); err != nil {
+	if s.compiled, err = startAgent(ctx, s, compiledAgent, self, agentRole, compiledAgent, s.address, profile); err != nil {
 		return err
 	}
-	s.external, err = startAgent(ctx, s, binary, "--agentid", externalAgent, "--actionsdir", filepath.Join(s.dir, "actions"))
+	for i, id := range []string{bareExec, bareRunner} {
+		if s.bare[i], err = startAgent(ctx, s, id, self, bareRole, id, s.address, s.dir); err != nil {
+			return err
+		}
+	}
+	s.external, err = startAgent(ctx, s, externalAgent, binary, "--agentid", externalAgent, "--actionsdir", filepath.Join(s.dir, "actions"))
 	return err
 }
 
@@ -103,7 +109,7 @@ func (s *stage) layOut() error {
 }
 
 func (s *stage) close() {
-	for _, agent := range []*agentProcess{s.compiled, s.external} {
+	for _, agent := range []*agentProcess{s.compiled, s.external, s.bare[0], s.bare[1]} {
 		if agent != nil {
 			agent.stop()
 		}
@@ -143,11 +149,8 @@ type agentProcess struct {
 	id  string
 }
 
-func startAgent(ctx context.Context, s *stage, binary string, args ...string) (*agentProcess, error) {
-	a := &agentProcess{cmd: exec.CommandContext(ctx, binary, args...), id: compiledAgent}
-	if args[0] != agentRole {
-		a.id = externalAgent
-	}
+func startAgent(ctx context.Context, s *stage, id, binary string, args ...string) (*agentProcess, error) {
+	a := &agentProcess{cmd: exec.CommandContext(ctx, binary, args...), id: id}
 	a.cmd.Env = append(os.Environ(), "REDIS_ADDRESS="+s.address)
 	a.cmd.Dir = s.dir
 	log, err := os.Create(filepath.Join(s.dir, strings.ReplaceAll(a.id, "/", "-")+".log"))

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+
+	"cluster-agent/worker"
+	"cluster-agent/worker/script"
+	"cluster-agent/worker/workertest"
+	"github.com/sirupsen/logrus"
+)
+
+// bareStep is how a bare agent starts the no-op: with package os/exec, or as the
+// agent does it.
+func bareStep(ctx context.Context, id, dir string) (step, error) {
+	actions := filepath.Join(dir, "actions")
+	if id == bareExec {
+		return func(ctx context.Context) (output, errput string, err error) {
+			return execStep(ctx, filepath.Join(actions, "noop", stepName))
+		}, nil
+	}
+	call, err := borrowCall(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	runner := &script.Runner{Environ: os.Environ(), Environment: filepath.Join(dir, "environment")}
+	action, err := script.NewSource(actions, runner).Lookup("noop")
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (output, errput string, err error) {
+		return "", "", action.Steps[0].Run(ctx, call) // a no-op prints nothing
+	}, nil
+}
+
+// borrowCall has an engine begin a task that never ends, and returns the call of
+// its only step. The runner needs one, and only an engine makes them.
+func borrowCall(ctx context.Context, id string) (*worker.Call, error) {
+	calls := make(chan *worker.Call, 1)
+	actions, err := worker.NewRegistry([]worker.Action{{Name: "lend", Steps: []worker.Step{{
+		Name: "10lend", Run: func(ctx context.Context, call *worker.Call) error { calls <- call; <-ctx.Done(); return nil },
+	}}}})
+	if err != nil {
+		return nil, err
+	}
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	memory := workertest.NewMemory(id)
+	instance := memory.Open()
+	engine, err := worker.New(worker.Config{
+		AgentID: id, Actions: actions, Queue: instance, Board: instance, Log: logrus.NewEntry(log),
+	})
+	if err != nil {
+		return nil, err
+	}
+	go engine.Run(ctx)
+	memory.Push(nil, `{"id":"lent","action":"lend","data":{}}`)
+	return <-calls, nil
+}
