@@ -44,6 +44,8 @@ type Action struct {
 func (a Action) override(other Action) Action {
 	merged := a
 	merged.Steps = slices.Clone(a.Steps)
+	// What steps of others do is known to those who declare it.
+	merged.Repeatable = other.Repeatable || a.Repeatable && len(other.Steps) == 0
 	for _, step := range other.Steps {
 		at, found := slices.BinarySearchFunc(merged.Steps, step, compareSteps)
 		if found {

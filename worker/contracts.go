@@ -24,11 +24,12 @@ type Queue interface {
 // Board is where others see what becomes of a task.
 //
 // Calls for one task come one after another, and others see them in that order.
-// Report and Heartbeat are news: they do not wait until others have seen them,
-// and may be lost with a broken connection; Accept and Finish are not.
+// Only Finish waits until others have seen it. Report and Heartbeat are news, and
+// may be lost with a broken connection; what Accept tells is told again until
+// others have seen it, or the task is finished.
 type Board interface {
 	// Accept makes the task known, with secrets replaced, as pending.
-	Accept(ctx context.Context, t Task) error
+	Accept(ctx context.Context, t Task)
 	// Report tells a new status or progress.
 	Report(ctx context.Context, t Task, p Progress)
 	// Heartbeat says that the task is still being worked on.
@@ -48,9 +49,9 @@ type Journal interface {
 	// Left lists the tasks that were begun and neither run now nor are forgotten:
 	// those of earlier lives, and those that were left. Only id, action and key are set.
 	Left() []Task
-	// Begin notes that a task is about to run. wait returns when no failure of
+	// Begin notes that a task is about to run. sync returns when no failure of
 	// the power can undo that any more.
-	Begin(t Task) (wait func() error)
+	Begin(t Task) (sync func() error)
 	// Step notes that a step of a task that was begun starts.
 	Step(t Task, step string) error
 	// Keep keeps a result that the board has not taken (yet).
@@ -84,11 +85,9 @@ type Source interface {
 	// Names lists the actions the source has.
 	Names() ([]string, error)
 	// Lookup returns the steps and schemas the source has for an action; an
-	// action without any if it has none.
+	// action without any if it has none. One that is Repeatable has been declared
+	// so, whoever else has steps for it.
 	Lookup(name string) (Action, error)
-	// Repeatable tells whether the source declares an action to be safe to run
-	// again after it was interrupted.
-	Repeatable(name string) (bool, error)
 }
 
 // SchemaChecker checks a JSON document against a JSON Schema (draft-07).

@@ -79,8 +79,11 @@ func (m mortal) Next(ctx context.Context, room int) (task worker.Task, err error
 	return task, err
 }
 
-func (m mortal) Accept(ctx context.Context, task worker.Task) error {
-	return m.do(func() error { return m.MemoryInstance.Accept(ctx, task) })
+func (m mortal) Accept(ctx context.Context, task worker.Task) {
+	if m.point() {
+		m.MemoryInstance.Accept(ctx, task)
+		m.point()
+	}
 }
 
 func (m mortal) Finish(ctx context.Context, task worker.Task, result worker.Result) error {

@@ -222,29 +222,6 @@ func (b *stuckBoard) Finish(ctx context.Context, task worker.Task, result worker
 	return context.DeadlineExceeded
 }
 
-// TestAcceptFails: a task that cannot be shown is not run.
-func TestAcceptFails(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ran := false
-		e := start(t, []worker.Action{action("x", func(context.Context, *worker.Call) error { ran = true; return nil })},
-			func(c *worker.Config) { c.Board = closedBoard{c.Board} })
-		e.push("1", "x")
-		synctest.Wait()
-		e.stop()
-		if ran || e.Finished("1") {
-			t.Fatal("the task ran")
-		}
-		e.wantLine("task/module/m1/1: accept task: context deadline exceeded")
-	})
-}
-
-// closedBoard accepts nothing.
-type closedBoard struct{ worker.Board }
-
-// Accept implements [worker.Board].
-func (closedBoard) Accept(context.Context, worker.Task) error { return context.DeadlineExceeded }
-
 // TestStopBeforeTheFirstTask: nothing is left running.
 func TestStopBeforeTheFirstTask(t *testing.T) {
 	t.Parallel()

@@ -43,11 +43,11 @@ func (w *Worker) decide(task Task, past Past) decision {
 	if past == (Past{}) && !task.Foreign {
 		return runIt // by far the most
 	}
-	repeatable, err := w.cfg.Actions.Repeatable(task.Action)
+	action, err := w.cfg.Actions.Lookup(task.Action)
 	if err != nil {
 		w.cfg.Log.Warnf("%s: whether it may be run again: %v", w.subject(task), err)
 	}
-	decided := decide(past, task.Foreign, repeatable)
+	decided := decide(past, task.Foreign, action.Repeatable)
 	if decided == runIt && past.Started {
 		w.cfg.Log.Warnf("%s: was interrupted%s, is run again", w.subject(task), atStep(past))
 	}

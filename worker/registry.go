@@ -78,21 +78,3 @@ func (r *Registry) Names() ([]string, error) {
 	slices.Sort(names)
 	return slices.Compact(names), errors.Join(failures...)
 }
-
-// Repeatable tells whether an action may be run again after it was interrupted:
-// a source says so, or it is compiled in as such and no source adds steps to it.
-func (r *Registry) Repeatable(name string) (bool, error) {
-	repeatable := r.compiled[name].Repeatable
-	for _, source := range r.sources {
-		declared, err := source.Repeatable(name)
-		if err != nil || declared {
-			return declared, err
-		}
-		found, err := source.Lookup(name)
-		if err != nil {
-			return false, fmt.Errorf("look up %q: %w", name, err)
-		}
-		repeatable = repeatable && len(found.Steps) == 0
-	}
-	return repeatable, nil
-}

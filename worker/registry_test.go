@@ -28,8 +28,6 @@ func (f folder) Names() ([]string, error) {
 // Lookup implements [worker.Source].
 func (f folder) Lookup(name string) (worker.Action, error) { return f.actions[name], f.err }
 
-func (f folder) Repeatable(name string) (bool, error) { return f.actions[name].Repeatable, f.err }
-
 // steps makes an action whose steps write what is called they are called.
 func steps(origin string, names ...string) worker.Action {
 	made := worker.Action{Name: "x"}
@@ -192,4 +190,34 @@ func TestBuiltinsCannotBeReplaced(t *testing.T) {
 			t.Fatalf("output is %s", got)
 		}
 	})
+}
+
+// TestRepeatable: steps that a directory adds are not known to be, unless it says so.
+func TestRepeatable(t *testing.T) {
+	t.Parallel()
+	compiled := steps("c:", "10a")
+	compiled.Repeatable = true
+	declared := steps("d:", "20b")
+	declared.Repeatable = true
+	bare := worker.Action{Name: declared.Name, Repeatable: true}
+	for name, c := range map[string]struct {
+		sources []worker.Source
+		want    bool
+	}{
+		"compiled in":              {nil, true},
+		"with steps of others":     {[]worker.Source{dir(steps("d:", "20b"))}, false},
+		"with declared steps":      {[]worker.Source{dir(declared)}, true},
+		"declared by another":      {[]worker.Source{dir(steps("d:", "20b")), dir(bare)}, true},
+		"a directory without them": {[]worker.Source{dir()}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			registry, err := worker.NewRegistry([]worker.Action{compiled}, c.sources...)
+			must(t, err)
+			action, err := registry.Lookup(compiled.Name)
+			if err != nil || action.Repeatable != c.want {
+				t.Fatalf("%v, %v", action.Repeatable, err)
+			}
+		})
+	}
 }

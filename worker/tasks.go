@@ -112,36 +112,33 @@ func (w *Worker) handle(ctx context.Context, task Task) {
 // answer accepts a task and stores what it comes to at once: nothing of it has
 // to be known after a crash.
 func (w *Worker) answer(storing context.Context, task Task, work func() Result) {
-	if err := w.cfg.Board.Accept(storing, task); err != nil {
-		w.cfg.Log.Errorf("%s: accept task: %v", w.subject(task), err)
-		return
-	}
+	w.cfg.Board.Accept(storing, task)
 	if err := w.cfg.Board.Finish(storing, task, work()); err != nil {
 		w.cfg.Log.Errorf("%s: store result: %v", w.subject(task), err)
 	}
 }
 
-// runTask runs a task. While the board is told, the journal brings to disk that
-// it is begun; no step starts before both is done.
+// runTask runs a task. That it is begun has to be on disk before a step starts,
+// unless it may be run again anyway. A board that does not hear of it now is no
+// reason not to run: it gets the result when it does.
 func (w *Worker) runTask(ctx, storing context.Context, task Task) {
-	begun := w.cfg.Journal.Begin(task)
-	if err := w.cfg.Board.Accept(storing, task); err != nil {
-		w.cfg.Log.Errorf("%s: accept task: %v", w.subject(task), err)
-		w.forget(task)
-		return
+	w.cfg.Board.Accept(storing, task)
+	action, failure := w.cfg.Actions.Lookup(task.Action)
+	onDisk := w.cfg.Journal.Begin(task)
+	if !action.Repeatable {
+		if err := onDisk(); err != nil {
+			w.store(storing, task, w.notBegun(task, err))
+			return
+		}
 	}
-	if err := begun(); err != nil {
-		w.store(storing, task, w.notBegun(task, err))
-		return
-	}
-	w.store(storing, task, w.runAction(ctx, task))
+	w.store(storing, task, w.runAction(ctx, task, action, failure))
 }
 
-// runAction runs the steps of a task's action and collects what came of it.
-func (w *Worker) runAction(ctx context.Context, task Task) Result {
+// runAction runs the steps of a task's action and collects what came of it. An
+// action that could not be looked up comes to that failure.
+func (w *Worker) runAction(ctx context.Context, task Task, action Action, failure error) Result {
 	output := &boundedBuffer{limit: w.cfg.OutputLimit}
 	errput := &boundedBuffer{limit: w.cfg.OutputLimit}
-	action, err := w.cfg.Actions.Lookup(task.Action)
 	copied := &lines{to: w.stderr}
 	r := &run{
 		subject: w.subject(task), action: action, log: w.cfg.Log,
@@ -154,8 +151,8 @@ func (w *Worker) runAction(ctx context.Context, task Task) Result {
 		control: r.tracker, log: w.cfg.Log.WithFields(logrus.Fields{"task": task.ID, "action": task.Action}),
 	}
 	var end outcome
-	if err != nil {
-		r.explain(err)
+	if failure != nil {
+		r.explain(failure)
 		end = outcome{code: ExitFailure, status: Aborted}
 	} else {
 		end = w.runSteps(ctx, r, output)

@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/pprof"
 	"syscall"
 	"time"
 
 	"cluster-agent/worker"
+	"cluster-agent/worker/journal"
 	"cluster-agent/worker/redisq"
+	"cluster-agent/worker/script"
+	"cluster-agent/worker/workertest"
 	"github.com/sirupsen/logrus"
 )
 
@@ -19,11 +23,16 @@ const (
 	agentRole     = "run-agent"
 	compiledAgent = "module/compiled"
 	externalAgent = "module/external"
+	// These two keep no journal: nothing of what they have started is known after
+	// a crash.
+	compiledForgets = "module/compiled-forgets"
+	externalForgets = "module/external-forgets"
 )
 
 // runAgent is an agent with compiled-in actions that do nothing: noop of one
-// step, ten of ten. It is put together as cmd/agent does.
-func runAgent(id, address, profile string) error {
+// step, ten of ten, and again of one that may be run again; or one with the executables of a directory. It is put together
+// as cmd/agent does.
+func runAgent(id, address, dir, profile string) error {
 	stopProfile, err := startProfile(profile)
 	if err != nil {
 		return err
@@ -33,22 +42,48 @@ func runAgent(id, address, profile string) error {
 	defer stop()
 	log := logrus.New()
 	log.SetOutput(os.Stderr)
+	notes, instance, err := benchJournal(id, dir)
+	if err != nil {
+		return err
+	}
 	tasks := redisq.NewTasks(redisq.Options{
-		Agent: id, Server: redisq.Server{Address: address, Name: id},
+		Agent: id, Instance: instance, Server: redisq.Server{Address: address, Name: id},
 		PollingInterval: 5 * time.Second, Log: logrus.NewEntry(log),
 	})
-	actions, err := worker.NewRegistry([]worker.Action{noops("noop", 1), noops("ten", 10)})
+	actions, err := benchActions(id, dir)
 	if err != nil {
 		return err
 	}
 	w, err := worker.New(worker.Config{
-		AgentID: id, Actions: actions, Queue: tasks, Board: tasks, Log: logrus.NewEntry(log), Stderr: os.Stderr,
+		AgentID: id, Actions: actions, Queue: tasks, Board: tasks, Journal: notes, Log: logrus.NewEntry(log), Stderr: os.Stderr,
 	})
 	if err != nil {
 		return err
 	}
 	w.Run(ctx)
 	return tasks.Close()
+}
+
+// benchJournal is on disk, as an agent's is, or forgets all with the process.
+func benchJournal(id, dir string) (notes worker.Journal, instance string, err error) {
+	if id != compiledAgent {
+		return workertest.NewJournal(), "bench", nil
+	}
+	opened, warning, err := journal.Open(filepath.Join(dir, "journal"))
+	if err = errors.Join(warning, err); err != nil {
+		return nil, "", err
+	}
+	return opened, opened.Instance(), nil
+}
+
+func benchActions(id, dir string) (*worker.Registry, error) {
+	if id == externalForgets {
+		runner := &script.Runner{Environ: os.Environ(), Environment: filepath.Join(dir, "environment")}
+		return worker.NewRegistry(nil, script.NewSource(filepath.Join(dir, "actions"), runner))
+	}
+	again := noops("again", 1)
+	again.Repeatable = true
+	return worker.NewRegistry([]worker.Action{noops("noop", 1), noops("ten", 10), again})
 }
 
 // startProfile writes where the processor's time goes to a file, until it is stopped.

@@ -50,7 +50,7 @@ func borrowCall(ctx context.Context, id string) (*worker.Call, error) {
 	memory := workertest.NewMemory(id)
 	instance := memory.Open()
 	engine, err := worker.New(worker.Config{
-		AgentID: id, Actions: actions, Queue: instance, Board: instance, Log: logrus.NewEntry(log),
+		AgentID: id, Actions: actions, Queue: instance, Board: instance, Journal: workertest.NewJournal(), Log: logrus.NewEntry(log),
 	})
 	if err != nil {
 		return nil, err

@@ -19,13 +19,24 @@ func (s *stage) cases() []measurement {
 		{"limit: own runner and bare commands, 8 outstanding", s.tasks(s.bare[1], "noop", 8)},
 		{"other: asynq, in-process handler, 32 at once", s.asynq},
 	}
+	rows = append(rows,
+		measurement{"no journal: external no-op, 8 outstanding", s.tasks(s.forget[1], "noop", 8)},
+		measurement{"no journal: compiled-in no-op, 1 outstanding", s.tasks(s.forget[0], "noop", 1)},
+		measurement{"no journal: compiled-in no-op, 8 outstanding", s.tasks(s.forget[0], "noop", 8)},
+		measurement{"no journal: compiled-in no-op, 32 outstanding", s.tasks(s.forget[0], "noop", 32)},
+	)
 	for _, outstanding := range []int{1, 8, 32} {
 		rows = append(rows, measurement{fmt.Sprintf("external no-op, %d outstanding", outstanding), s.tasks(s.external, "noop", outstanding)})
 	}
 	for _, outstanding := range []int{1, 8, 32} {
 		rows = append(rows, measurement{fmt.Sprintf("compiled-in no-op, %d outstanding", outstanding), s.tasks(s.compiled, "noop", outstanding)})
 	}
+	for _, outstanding := range []int{1, 8, 32} {
+		rows = append(rows, measurement{fmt.Sprintf("repeatable: compiled-in no-op, %d outstanding", outstanding), s.tasks(s.compiled, "again", outstanding)})
+	}
 	return append(rows,
+		measurement{"repeatable: external no-op, 8 outstanding", s.tasks(s.external, "again", 8)},
+		measurement{"repeatable: external no-op, 32 outstanding", s.tasks(s.external, "again", 32)},
 		measurement{"list-actions, 1 outstanding", s.tasks(s.compiled, "list-actions", 1)},
 		measurement{"list-actions, 32 outstanding", s.tasks(s.compiled, "list-actions", 32)},
 		measurement{"ten external steps, 8 outstanding", s.tasks(s.external, "ten", 8)},

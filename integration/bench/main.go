@@ -50,8 +50,8 @@ func main() {
 // runRole is this program as one of the processes that it starts of itself.
 func runRole(ctx context.Context, args []string) (ran bool, err error) {
 	switch {
-	case len(args) == 4 && args[0] == agentRole:
-		return true, runAgent(args[1], args[2], args[3]) //nolint:contextcheck // it ends with a signal
+	case len(args) == 5 && args[0] == agentRole:
+		return true, runAgent(args[1], args[2], args[3], args[4]) //nolint:contextcheck // it ends with a signal
 	case len(args) == 4 && args[0] == bareRole:
 		return true, runBare(ctx, args[1], args[2], args[3])
 	case len(args) > 0 && args[0] == vpnRole:

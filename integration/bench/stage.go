@@ -23,6 +23,7 @@ type stage struct {
 	compiled *agentProcess    // steps compiled in
 	external *agentProcess    // steps are executables
 	bare     [2]*agentProcess // no engine: with package os/exec, with the agent's runner
+	forget   [2]*agentProcess // no journal: steps compiled in, and executables
 }
 
 const stepName = "10noop"
@@ -61,8 +62,13 @@ func (s *stage) start(ctx context.Context, binary, profile string) error {
 	if err != nil {
 		return err
 	}
-	if s.compiled, err = startAgent(ctx, s, compiledAgent, self, agentRole, compiledAgent, s.address, profile); err != nil {
+	if s.compiled, err = startAgent(ctx, s, compiledAgent, self, agentRole, compiledAgent, s.address, s.dir, profile); err != nil {
 		return err
+	}
+	for i, id := range []string{compiledForgets, externalForgets} {
+		if s.forget[i], err = startAgent(ctx, s, id, self, agentRole, id, s.address, s.dir, ""); err != nil {
+			return err
+		}
 	}
 	for i, id := range []string{bareExec, bareRunner} {
 		if s.bare[i], err = startAgent(ctx, s, id, self, bareRole, id, s.address, s.dir); err != nil {
@@ -92,9 +98,10 @@ func answers(ctx context.Context, address string) error {
 	}
 }
 
-// layOut makes the external actions noop (one step) and ten (ten steps).
+// layOut makes the external actions noop (one step), ten (ten steps) and again
+// (one step, and declared to be repeatable).
 func (s *stage) layOut() error {
-	for action, steps := range map[string]int{"noop": 1, "ten": 10} {
+	for action, steps := range map[string]int{"noop": 1, "ten": 10, "again": 1} {
 		folder := filepath.Join(s.dir, "actions", action)
 		if err := os.MkdirAll(folder, 0o750); err != nil {
 			return err
@@ -105,11 +112,11 @@ func (s *stage) layOut() error {
 			}
 		}
 	}
-	return nil
+	return os.WriteFile(filepath.Join(s.dir, "actions", "repeatable"), []byte("again\n"), 0o600)
 }
 
 func (s *stage) close() {
-	for _, agent := range []*agentProcess{s.compiled, s.external, s.bare[0], s.bare[1]} {
+	for _, agent := range []*agentProcess{s.compiled, s.external, s.bare[0], s.bare[1], s.forget[0], s.forget[1]} {
 		if agent != nil {
 			agent.stop()
 		}

@@ -2,57 +2,70 @@ package journal
 
 // batch is what goes to disk together.
 type batch struct {
-	done chan struct{}
-	err  error
+	done    chan struct{} // closed when it is there, or failed to get there
+	lead    chan struct{} // has the turn of the one who is to bring it there
+	awaited bool          // somebody waits for either
+	err     error
 }
 
-func newBatch() *batch { return &batch{done: make(chan struct{})} }
-
-// wait returns when the batch is on disk.
-func (b *batch) wait() error {
-	<-b.done
-	return b.err
+func newBatch() *batch {
+	return &batch{done: make(chan struct{}), lead: make(chan struct{}, 1)}
 }
 
-// write appends a record; the caller holds the lock. One that begins a task has
-// to be on disk soon.
+// write appends a record; the caller holds the lock, and the entries have what
+// the record says.
 func (j *Journal) write(r record) error {
-	if j.log.end >= j.log.full {
-		if err := j.log.begin(j.live()); err != nil {
-			return err
-		}
-	}
-	if err := j.log.append(r); err != nil {
+	line, err := r.encode(j.line[:0], j.log.generation)
+	if err != nil {
 		return err
 	}
-	if r.Kind == beginKind {
-		select {
-		case j.wake <- struct{}{}:
-		default:
-		}
+	if j.line = line; j.log.append(line) {
+		return nil
 	}
-	return nil
+	return j.log.begin(j.live())
 }
 
-// commit brings one batch after another to disk. What is written meanwhile goes
-// with the next: however many tasks begin at once, few writes of the disk do.
-func (j *Journal) commit() {
-	for {
-		select {
-		case <-j.wake:
-			j.commitNext()
-		case <-j.closed:
-			j.commitNext()
-			return
-		}
-	}
-}
-
-func (j *Journal) commitNext() {
+// commit returns when a batch is on disk. One of those who wait brings it there,
+// and who begins a task meanwhile waits for the next one: however many tasks begin
+// at once, few writes of the disk do, and a single one goes without a switch to
+// another goroutine.
+func (j *Journal) commit(b *batch) error {
 	j.mu.Lock()
-	batch, file := j.next, j.log.files[j.log.current]
+	switch {
+	case b != j.next: // another is bringing it to disk, or has
+		j.mu.Unlock()
+		<-b.done
+		return b.err
+	case j.leading:
+		b.awaited = true
+		j.mu.Unlock()
+		select {
+		case <-b.done:
+			return b.err
+		case <-b.lead:
+		}
+	default:
+		j.leading = true
+		j.mu.Unlock()
+	}
+	return j.lead(b)
+}
+
+// lead brings a batch to disk, and passes the lead to one of those who wait for
+// the next, if any do.
+func (j *Journal) lead(b *batch) error {
+	j.mu.Lock()
+	file := j.log.files[j.log.current]
 	j.next = newBatch()
 	j.mu.Unlock()
-	batch.err = syncFile(file)
-	close(batch.done)
+
+	b.err = syncFile(file)
+	close(b.done)
+
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.leading = j.next.awaited; j.leading {
+		j.next.lead <- struct{}{}
+	}
+	return b.err
 }

@@ -40,11 +40,9 @@ type Journal struct {
 	entries map[string]*entry // by the tasks' keys
 	kept    int64             // bytes of results kept
 	log     *log
-	next    *batch // what is written and not known to be on disk
-
-	wake   chan struct{} // something is to be brought to disk
-	closed chan struct{}
-	done   sync.WaitGroup
+	line    []byte // to write records in
+	next    *batch // what is written and nobody has begun to bring to disk
+	leading bool   // somebody brings a batch to disk
 }
 
 var _ worker.Journal = (*Journal)(nil)
@@ -60,14 +58,10 @@ func Open(dir string) (j *Journal, warning, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	j = &Journal{
-		dir: dir, lock: lock, entries: map[string]*entry{}, next: newBatch(),
-		wake: make(chan struct{}, 1), closed: make(chan struct{}),
-	}
+	j = &Journal{dir: dir, lock: lock, entries: map[string]*entry{}, next: newBatch()}
 	if warning, err = j.load(); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("open journal %s: %w", dir, err), lock.Close())
 	}
-	j.done.Go(j.commit)
 	return j, warning, nil
 }
 
@@ -75,10 +69,8 @@ func Open(dir string) (j *Journal, warning, err error) {
 // 32 hexadecimal digits.
 func (j *Journal) Instance() string { return j.instance }
 
-// Close brings what was written to disk and gives the directory back.
+// Close gives the directory back. Nobody may use the journal any more.
 func (j *Journal) Close() error {
-	close(j.closed)
-	j.done.Wait()
 	return errors.Join(j.log.close(), j.lock.Close())
 }
 
@@ -122,7 +114,8 @@ func (j *Journal) Begin(task worker.Task) (wait func() error) {
 	if err := j.write(e.record(task.Key)); err != nil {
 		return func() error { return err }
 	}
-	return j.next.wait
+	batch := j.next
+	return func() error { return j.commit(batch) }
 }
 
 // Step implements [worker.Journal].

@@ -36,8 +36,6 @@ func life(t *testing.T, dir string) *Journal {
 // kill ends a life as SIGKILL does: what was written stays, nothing is added.
 func (j *Journal) kill(t *testing.T) {
 	t.Helper()
-	close(j.closed)
-	j.done.Wait()
 	must(t, errors.Join(j.log.close(), j.lock.Close()))
 }
 
@@ -160,7 +158,7 @@ func TestSwitchCutOff(t *testing.T) {
 	if next == old {
 		t.Fatal("the log did not change")
 	}
-	for cut := int64(0); cut < end; cut += 13 {
+	for cut := 0; cut < end; cut += 13 {
 		damaged := append([]byte{}, content...)
 		clear(damaged[cut:])
 		must(t, os.WriteFile(logPath(dir, next), damaged, 0o600))
@@ -243,8 +241,26 @@ func TestKeepLimit(t *testing.T) {
 	}
 }
 
+// TestEncode: what is written by hand is what encoding/json reads.
+func TestEncode(t *testing.T) {
+	t.Parallel()
+	for _, want := range []record{
+		{Kind: headKind, Instance: "i", Generation: 7, Live: 3},
+		{Kind: beginKind, Key: "k", ID: "1", Action: "add-node", Begun: 2, Boot: "b"},
+		{Kind: beginKind, Key: "k", ID: "\"1\\", Action: "ü\n", Begun: 1, Boot: "b", Step: "10a"},
+		{Kind: stepKind, Key: "k", Step: "10 a b<&>"},
+		{Kind: endKind, Key: "k"},
+	} {
+		line, err := want.encode(nil, 7)
+		must(t, err)
+		if got, err := decode(line[:len(line)-1], 7); err != nil || got != want {
+			t.Errorf("%s is read as %+v, %v", line, got, err)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
-	line, err := record{Kind: beginKind, Key: "k", ID: "1"}.encode(7)
+	line, err := record{Kind: beginKind, Key: "k", ID: "1"}.encode(nil, 7)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -255,7 +271,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := r.encode(generation)
+		again, err := r.encode(nil, generation)
 		must(t, err)
 		if _, err := decode(again[:len(again)-1], generation); err != nil {
 			t.Fatalf("%q is read, and %q is not: %v", line, again, err)

@@ -55,13 +55,6 @@ func (j *Journal) recall() error {
 	return errors.Join(unreadable...)
 }
 
-// isBlank tells whether a file was never written to.
-func (l *log) isBlank(number int) bool {
-	first := make([]byte, 1)
-	_, err := l.files[number].ReadAt(first, 0)
-	return err == nil && first[0] == 0
-}
-
 // live are the records of what still counts.
 func (j *Journal) live() []record {
 	records := make([]record, 0, len(j.entries))

@@ -10,17 +10,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// logSize is what a log has space for before it is full: some thousand records.
+// logSize is what a log has space for, as a rule: some thousand records.
 const logSize = 512 << 10
 
-// log is a pair of files, one of which is written to.
+// log is a pair of files, one of which is written to. They are mapped into
+// memory: what is written there is the kernel's at once, and survives the agent,
+// without a system call.
 type log struct {
 	files      [2]*os.File
+	mapped     [2][]byte
 	current    int
 	instance   string
 	generation int64
-	end        int64 // where the next record goes
-	full       int64 // where the other file takes over
+	end        int // where the next record goes
 }
 
 func logPath(dir string, number int) string {
@@ -31,85 +33,80 @@ func logPath(dir string, number int) string {
 func openLog(dir string) (*log, error) {
 	l := &log{}
 	for number := range l.files {
-		file, err := openReserved(logPath(dir, number))
-		if err != nil {
-			return nil, errors.Join(err, l.close())
+		var err error
+		if l.files[number], err = os.OpenFile(logPath(dir, number), os.O_RDWR|os.O_CREATE, 0o600); err == nil {
+			err = l.reserve(number, logSize)
 		}
-		l.files[number] = file
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("open log: %w", err), l.close())
+		}
 	}
 	return l, nil
 }
 
-// openReserved opens a file in which there is space for a log.
-func openReserved(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open log: %w", err)
-	}
-	if err := reserve(file); err != nil {
-		return nil, errors.Join(fmt.Errorf("make log: %w", err), file.Close())
-	}
-	return file, nil
-}
-
-// reserve fills a file up with zeros.
-func reserve(file *os.File) error {
+// reserve fills a file up with zeros to a size, and maps it. Space that is
+// written once is there: a disk that becomes full does not take it back.
+func (l *log) reserve(number, size int) error {
+	file := l.files[number]
 	info, err := file.Stat()
-	if err != nil || info.Size() >= logSize {
+	if err != nil {
 		return err
 	}
-	if _, err := file.WriteAt(make([]byte, logSize-info.Size()), info.Size()); err != nil {
+	if missing := int64(size) - info.Size(); missing > 0 {
+		if _, err := file.WriteAt(make([]byte, missing), info.Size()); err != nil {
+			return err
+		}
+		if err := errors.Join(file.Sync(), syncDir(filepath.Dir(file.Name()))); err != nil {
+			return err
+		}
+	}
+	size = max(size, int(info.Size()))
+	if len(l.mapped[number]) == size {
+		return nil
+	}
+	if err := l.unmap(number); err != nil {
 		return err
 	}
-	return errors.Join(file.Sync(), syncDir(filepath.Dir(file.Name())))
+	l.mapped[number], err = unix.Mmap(int(file.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	return err
 }
 
 // begin makes the other file the log, with what still counts of the last.
 func (l *log) begin(live []record) error {
-	next := &log{
-		files: l.files, current: 1 - l.current, instance: l.instance, generation: l.generation + 1,
-	}
-	head := record{Kind: headKind, Instance: l.instance, Generation: next.generation, Live: len(live)}
-	line, err := head.encode(headGeneration)
-	if err != nil {
-		return err
-	}
-	if err := next.put(line); err != nil {
-		return err
-	}
+	number, generation := 1-l.current, l.generation+1
+	head := record{Kind: headKind, Instance: l.instance, Generation: generation, Live: len(live)}
+	content, err := head.encode(nil, headGeneration)
 	for _, r := range live {
-		if err := next.append(r); err != nil {
-			return err
+		if err == nil {
+			content, err = r.encode(content, generation)
 		}
 	}
-	if err := next.sync(); err != nil {
-		return err
+	if err == nil {
+		err = l.reserve(number, max(logSize, 2*len(content)))
 	}
-	next.full = max(logSize, 2*next.end)
-	*l = *next
-	return nil
-}
-
-// append writes a record behind the others.
-func (l *log) append(r record) error {
-	line, err := r.encode(l.generation)
 	if err != nil {
 		return err
 	}
-	return l.put(line)
-}
-
-func (l *log) put(line []byte) error {
-	if _, err := l.files[l.current].WriteAt(line, l.end); err != nil {
-		return fmt.Errorf("write journal: %w", err)
+	copy(l.mapped[number], content)
+	if err := syncFile(l.files[number]); err != nil {
+		return err
 	}
-	l.end += int64(len(line))
+	l.current, l.generation, l.end = number, generation, len(content)
 	return nil
 }
 
-// sync brings to disk what was written.
-func (l *log) sync() error { return syncFile(l.files[l.current]) }
+// append writes a record behind the others; false if it has no space.
+func (l *log) append(line []byte) bool {
+	space := l.mapped[l.current][l.end:]
+	if len(line) > len(space) {
+		return false
+	}
+	copy(space, line)
+	l.end += len(line)
+	return true
+}
 
+// syncFile brings to disk what was written.
 func syncFile(file *os.File) error {
 	for {
 		err := unix.Fdatasync(int(file.Fd()))
@@ -122,9 +119,19 @@ func syncFile(file *os.File) error {
 	}
 }
 
+func (l *log) unmap(number int) error {
+	mapped := l.mapped[number]
+	l.mapped[number] = nil
+	if mapped == nil {
+		return nil
+	}
+	return unix.Munmap(mapped)
+}
+
 func (l *log) close() error {
 	var errs []error
-	for _, file := range l.files {
+	for number, file := range l.files {
+		errs = append(errs, l.unmap(number))
 		if file != nil {
 			errs = append(errs, file.Close())
 		}
@@ -136,11 +143,7 @@ func (l *log) close() error {
 // beginning was cut off.
 func (l *log) read(number int) (head record, records []record, err error) {
 	path := l.files[number].Name()
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return record{}, nil, fmt.Errorf("read log: %w", err)
-	}
-	line, rest, _ := bytes.Cut(content, []byte("\n"))
+	line, rest, _ := bytes.Cut(l.mapped[number], []byte("\n"))
 	if head, err = decode(line, headGeneration); err != nil {
 		return record{}, nil, fmt.Errorf("%s: first line: %w", path, err)
 	}
@@ -157,3 +160,6 @@ func (l *log) read(number int) (head record, records []record, err error) {
 	}
 	return head, records, nil
 }
+
+// isBlank tells whether a file was never written to.
+func (l *log) isBlank(number int) bool { return l.mapped[number][0] == 0 }

@@ -13,33 +13,21 @@ import (
 	"cluster-agent/worker"
 )
 
-// Accept implements [worker.Board]. A task that could not be accepted has not
-// been started: it may be given back, or handed out again.
-func (t *Tasks) Accept(ctx context.Context, task worker.Task) error {
-	err := t.accept(ctx, task)
-	if err != nil {
-		t.release(string(task.Payload))
-	}
-	return err
-}
-
-func (t *Tasks) accept(ctx context.Context, task worker.Task) error {
+// Accept implements [worker.Board].
+func (t *Tasks) Accept(_ context.Context, task worker.Task) {
 	masked, err := mask(task.Payload)
 	if err != nil {
-		return err
+		t.opt.Log.Errorf("task/%s/%s: not shown to others: %v", t.opt.Agent, task.ID, err) // it was decoded once
+		return
 	}
 	pending := message(worker.Progress{Status: worker.Pending})
 	unit, life := ttl(t.expire())
-	err = t.outbox.deliver(ctx, &write{commands: func(ctx context.Context) []*redis.Cmd {
+	t.outbox.post(&write{accepts: task.Key, commands: func(ctx context.Context) []*redis.Cmd {
 		return []*redis.Cmd{
 			command(ctx, "set", t.key(task, "context"), masked, unit, life),
 			command(ctx, "publish", t.channel(task), pending),
 		}
 	}})
-	if err != nil {
-		return fmt.Errorf("accept task: %w", err)
-	}
-	return nil
 }
 
 // Report implements [worker.Board].
@@ -109,6 +97,7 @@ func (t *Tasks) finish(ctx context.Context, task worker.Task, result worker.Resu
 	environment := t.environment(result)
 	list := t.list(task.Key)
 	w := &write{
+		finishes: task.Key,
 		landed: func(ctx context.Context) []*redis.Cmd {
 			return []*redis.Cmd{
 				command(ctx, "lpos", list, task.Payload),
@@ -123,7 +112,7 @@ func (t *Tasks) finish(ctx context.Context, task worker.Task, result worker.Resu
 		}
 	}
 	w.commands = func(ctx context.Context) []*redis.Cmd {
-		anew := w.failure != nil || t.wasAway(string(task.Payload))
+		anew := w.unseen || w.failure != nil || t.wasAway(string(task.Payload))
 		return t.transaction(ctx, task, result, environment, anew)
 	}
 	if err := t.outbox.deliver(ctx, w); err != nil {

@@ -19,7 +19,9 @@ import (
 
 const payload = `{"id":"t","action":"a"}`
 
-func theTask() worker.Task { return worker.Task{ID: "t", Action: "a", Payload: []byte(payload)} }
+func theTask() worker.Task {
+	return worker.Task{ID: "t", Action: "a", Payload: []byte(payload), Key: worker.KeyOf([]byte(payload))}
+}
 
 // finished is a result in all its parts.
 func finished() worker.Result {
@@ -112,8 +114,9 @@ func TestOneWrite(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	tasks := open(t, options(server.Address))
-	must(t, tasks.Accept(t.Context(), theTask()))
 	monitor := server.Monitor(t)
+	tasks.Accept(t.Context(), theTask())
+	monitor.Until(isWord("publish"))
 	must(t, tasks.Finish(t.Context(), theTask(), finished()))
 	seen := monitor.Until(isWord("exec"))
 	if words := commands(seen); words[0][0] != "publish" || words[1][0] != "multi" {
@@ -154,7 +157,7 @@ func TestAcceptAndHeartbeat(t *testing.T) {
 	tasks := open(t, opt)
 	monitor := server.Monitor(t)
 	ctx, task := t.Context(), theTask()
-	must(t, tasks.Accept(ctx, task))
+	tasks.Accept(ctx, task)
 	tasks.Report(ctx, task, worker.Progress{Status: worker.Running, Percent: 5})
 	tasks.Heartbeat(ctx, task, worker.Progress{Status: worker.Running, Percent: 5})
 	expired := monitor.Until(isWord("expire"))
@@ -174,7 +177,9 @@ func TestNoKeyWithoutTTL(t *testing.T) {
 	server := redistest.Start(t)
 	tasks := open(t, options(server.Address))
 	ctx := t.Context()
-	must(t, tasks.Accept(ctx, theTask()))
+	watch := remote{server}.Watch(t)
+	tasks.Accept(ctx, theTask())
+	watch()
 	if left := server.Admin().PTTL(ctx, record+"context").Val(); left <= 0 || left > 12*time.Second {
 		t.Fatalf("the context lives for %v, want 12 polling intervals of 1s", left)
 	}
@@ -270,5 +275,32 @@ func TestMessageIsCompact(t *testing.T) {
 	tasks.Report(t.Context(), theTask(), worker.Progress{Status: worker.ValidationFailed, Percent: 7})
 	if got := watch().Payload; got != `{"status":"validation-failed","progress":7}` || !json.Valid([]byte(got)) {
 		t.Fatalf("message is %s", got)
+	}
+}
+
+// TestUnseen: a task that could not be shown before it ended is not shown
+// afterwards, but as what it came to.
+func TestUnseen(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	tasks := open(t, options(server.Address))
+	monitor := server.Monitor(t)
+	server.Do(t, "config", "set", "maxmemory", "1")
+	tasks.Accept(t.Context(), theTask())
+	monitor.Until(isWord("publish")) // which goes through, while SET is refused
+	stored := make(chan error, 1)
+	go func() { stored <- tasks.Finish(t.Context(), theTask(), finished()) }()
+	monitor.Until(isWord("multi"))
+	server.Do(t, "config", "set", "maxmemory", "0")
+	must(t, <-stored)
+	watch := remote{server}.Watch(t)
+	tasks.Report(t.Context(), theTask(), running(99))
+	for told := watch(); !strings.Contains(told.Payload, "99"); told = watch() {
+		if strings.Contains(told.Payload, "pending") {
+			t.Fatal("shown as pending after its end")
+		}
+	}
+	if left := server.Admin().TTL(t.Context(), record+"context").Val(); left < 7*time.Hour {
+		t.Fatalf("the context lives for %v", left)
 	}
 }

@@ -82,6 +82,9 @@ func (o *outbox) deliver(ctx context.Context, w *write) error {
 	return o.abandon(ctx, w)
 }
 
+// post hands in a write that nobody waits for, and that is not lost.
+func (o *outbox) post(w *write) { o.add(w) }
+
 // abandon tells why a write has not been taken, unless it has been meanwhile.
 func (o *outbox) abandon(ctx context.Context, w *write) error {
 	o.mu.Lock()
@@ -145,6 +148,7 @@ func (o *outbox) add(w *write) {
 	if len(o.waiting) == 0 && o.news == 0 {
 		o.movedAt = w.since
 	}
+	o.supersede(w)
 	o.waiting = append(o.waiting, w)
 	if !w.news {
 		o.mu.Unlock()
@@ -157,6 +161,33 @@ func (o *outbox) add(w *write) {
 		o.soon.Reset(newsDelay)
 	}
 	o.mu.Unlock()
+}
+
+// supersede has the write that finishes a task say all, if the one that shows it
+// for the first time was refused: it must not come later. The caller holds the lock.
+func (o *outbox) supersede(last *write) {
+	if last.finishes == "" {
+		return
+	}
+	for _, w := range o.waiting {
+		if w.accepts == last.finishes && w.failure != nil {
+			w.gaveUp, last.unseen = true, true
+		}
+	}
+}
+
+// isSuperseded tells whether the task that a write shows is about to be
+// finished, and lets that write know. The caller holds the lock.
+func (o *outbox) isSuperseded(first *write) (superseded bool) {
+	if first.accepts == "" {
+		return false
+	}
+	for _, w := range o.waiting {
+		if w.finishes == first.accepts {
+			w.unseen, superseded = true, true
+		}
+	}
+	return superseded
 }
 
 // wakeUp has the sender look at what waits.

@@ -2,7 +2,6 @@ package redisq_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -57,10 +56,10 @@ func TestBatches(t *testing.T) {
 	for n := range 500 {
 		task := worker.Task{ID: strconv.Itoa(n), Action: "a", Payload: fmt.Appendf(nil, `{"id":"%d","action":"a"}`, n)}
 		group.Go(func() {
-			accepted := tasks.Accept(t.Context(), task)
+			tasks.Accept(t.Context(), task)
 			tasks.Report(t.Context(), task, running(0))
-			finished := tasks.Finish(t.Context(), task, worker.Result{Output: task.Payload, Final: worker.Progress{Status: worker.Completed}})
-			if err := errors.Join(accepted, finished); err != nil {
+			result := worker.Result{Output: task.Payload, Final: worker.Progress{Status: worker.Completed}}
+			if err := tasks.Finish(t.Context(), task, result); err != nil {
 				t.Errorf("task %s: %v", task.ID, err)
 			}
 		})
@@ -79,8 +78,9 @@ func TestHungServerAndReports(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	tasks := open(t, options(server.Address))
-	must(t, tasks.Accept(t.Context(), theTask()))
 	watch := remote{server}.Watch(t)
+	tasks.Accept(t.Context(), theTask())
+	watch()
 	server.Pause(t)
 	const reports = 20_000
 	began := time.Now()
@@ -112,33 +112,46 @@ func TestRefusedWriteHoldsUpNobody(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	refused := make(chan error, 1)
 	go func() {
-		refused <- tasks.Accept(ctx, worker.Task{ID: "foreign", Action: "a", Payload: []byte(`{"id":"foreign","action":"a"}`)})
+		foreign := worker.Task{ID: "foreign", Action: "a", Payload: []byte(`{"id":"foreign","action":"a"}`)}
+		refused <- tasks.Finish(ctx, foreign, finished())
 	}()
 	eventually(t, "the log says that it was refused", func() bool { return len(lines(hook)) > 0 })
 	for range 200 {
-		must(t, tasks.Accept(ctx, theTask()))
+		must(t, tasks.Finish(ctx, theTask(), finished()))
 	}
 	cancel()
 	if err := <-refused; err == nil || !strings.Contains(err.Error(), "NOPERM") {
 		t.Fatalf("error is %v", err)
 	}
-	must(t, tasks.Accept(t.Context(), theTask()))
+	must(t, tasks.Finish(t.Context(), theTask(), finished()))
 	eventually(t, "the log says that all is well", func() bool { return len(lines(hook)) > 1 })
 	wantOutage(t, lines(hook), "NOPERM")
 }
 
 // TestBrokenBatch: when the connection breaks in the middle of the replies, what
-// Redis has taken is not written again, and the rest is.
+// Redis has taken is not written again, and the rest is; a result is told once.
 func TestBrokenBatch(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	proxy := redistest.NewProxy(t, server)
 	proxy.LoseReply("exec")
 	tasks := open(t, options(proxy.Address))
-	must(t, tasks.Accept(t.Context(), theTask()))
+	watch := remote{server}.Watch(t)
+	server.Do(t, "lpush", inProgress, payload)
+	tasks.Accept(t.Context(), theTask())
 	must(t, tasks.Finish(t.Context(), theTask(), finished()))
 	if got := (remote{server}).Record(t, "t")["output"]; got != "out" {
 		t.Fatalf("output is %q", got)
+	}
+	tasks.Report(t.Context(), theTask(), running(99))
+	finals := 0
+	for told := watch(); !strings.Contains(told.Payload, "99"); told = watch() {
+		if strings.Contains(told.Payload, "aborted") {
+			finals++
+		}
+	}
+	if finals != 1 {
+		t.Fatalf("the final status was told %d times", finals)
 	}
 }
 

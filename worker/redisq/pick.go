@@ -123,12 +123,12 @@ func (t *Tasks) tryMove(ctx context.Context, payload string) (moved bool, err er
 		if gone := tx.LPos(ctx, queue, payload, redis.LPosArgs{}).Err(); gone != nil {
 			return gone
 		}
-		_, err := tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+		_, failure := tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 			pipe.LRem(ctx, queue, -1, payload)
 			pipe.LPush(ctx, t.own(), payload)
 			return nil
 		})
-		return err
+		return failure
 	}, queue)
 	if errors.Is(err, redis.Nil) {
 		return false, nil

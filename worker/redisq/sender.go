@@ -163,6 +163,9 @@ func (o *outbox) settle(batch []*write, now time.Time) {
 // later says when a write goes again, and what is told in its place meanwhile.
 func (o *outbox) later(w *write, now time.Time) []*write {
 	if isRefusal(w.failure) {
+		if o.isSuperseded(w) {
+			return nil
+		}
 		w.notBefore = now.Add(retryPause(w.failure, o.interval))
 	}
 	if w.refused == nil || !becameReplica(w.failure) {

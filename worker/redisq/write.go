@@ -14,6 +14,8 @@ import (
 type write struct {
 	commands func(context.Context) []*redis.Cmd // made anew for every try
 	news     bool                               // nobody waits for it, and it may be lost
+	accepts  string                             // key of the task that it shows for the first time; as a rule none
+	finishes string                             // key of the task that it finishes
 	// refused makes what can be told on a Redis that turned out to be a replica;
 	// it is asked once and may be nil.
 	refused func() *write
@@ -31,6 +33,7 @@ type write struct {
 	// Guarded by the outbox.
 	failure error // of the last try
 	gaveUp  bool  // nobody waits any more
+	unseen  bool  // the task that it finishes was not shown before
 }
 
 // outcome looks at the replies to the last try. The error of a command that was

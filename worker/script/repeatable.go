@@ -1,31 +1,55 @@
 package script
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 )
 
 // repeatableFile lists actions that may be run again.
 const repeatableFile = "repeatable"
 
-// Repeatable implements [worker.Source].
-func (s *Source) Repeatable(name string) (bool, error) {
-	text, err := os.ReadFile(filepath.Join(s.dir, repeatableFile))
-	if errors.Is(err, fs.ErrNotExist) {
+// declared is what the file of a directory says, read again when it has changed.
+type declared struct {
+	mu       sync.Mutex
+	size     int64
+	modified time.Time
+	names    map[string]bool
+}
+
+// has tells whether the file in dir names an action.
+func (d *declared) has(dir, action string) (bool, error) {
+	path := filepath.Join(dir, repeatableFile)
+	info, err := os.Stat(path)
+	if isMissing(err) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("read which actions may be run again: %w", err)
+		return false, fmt.Errorf("look which actions may be run again: %w", err)
 	}
-	for line := range strings.Lines(string(text)) {
-		declared, _, _ := strings.Cut(line, "#")
-		if declared = strings.TrimSpace(declared); declared != "" && declared == name {
-			return true, nil
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.names == nil || info.Size() != d.size || !info.ModTime().Equal(d.modified) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return false, fmt.Errorf("read which actions may be run again: %w", err)
+		}
+		d.names, d.size, d.modified = namesIn(string(text)), info.Size(), info.ModTime()
+	}
+	return d.names[action], nil
+}
+
+// namesIn reads one name a line; # begins a comment.
+func namesIn(text string) map[string]bool {
+	names := map[string]bool{}
+	for line := range strings.Lines(text) {
+		name, _, _ := strings.Cut(line, "#")
+		if name = strings.TrimSpace(name); name != "" {
+			names[name] = true
 		}
 	}
-	return false, nil
+	return names
 }

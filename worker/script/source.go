@@ -40,8 +40,9 @@ const (
 
 // Source is a directory of actions. It is a [worker.Source].
 type Source struct {
-	dir    string
-	runner *Runner
+	dir        string
+	runner     *Runner
+	repeatable declared
 }
 
 var _ worker.Source = (*Source)(nil)
@@ -72,6 +73,10 @@ func (s *Source) Lookup(name string) (worker.Action, error) {
 	action := worker.Action{Name: name}
 	if !isFolderName(name) {
 		return action, nil
+	}
+	var err error
+	if action.Repeatable, err = s.repeatable.has(s.dir, name); err != nil {
+		return action, err
 	}
 	folder := filepath.Join(s.dir, name)
 	entries, err := readDir(folder)
@@ -140,8 +145,13 @@ func isFolderName(name string) bool {
 // readDir lists a directory in the order of names; one that is not there is empty.
 func readDir(dir string) ([]fs.DirEntry, error) {
 	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG) {
+	if isMissing(err) {
 		return nil, nil
 	}
 	return entries, err
+}
+
+// isMissing tells whether there is nothing at a path, or cannot be.
+func isMissing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG)
 }

@@ -139,15 +139,11 @@ func (i *MemoryInstance) release(payload string) {
 }
 
 // Accept implements [worker.Board].
-func (i *MemoryInstance) Accept(ctx context.Context, task worker.Task) error {
-	err := i.unlessEnded(ctx, func() {
+func (i *MemoryInstance) Accept(_ context.Context, task worker.Task) {
+	i.memory.change(func() {
 		i.memory.record(task.ID)["context"] = masked(task.Payload)
 		i.memory.tell(task.ID, Told{Progress: worker.Progress{Status: worker.Pending}})
 	})
-	if err != nil {
-		i.memory.change(func() { i.release(string(task.Payload)) })
-	}
-	return err
 }
 
 // Report implements [worker.Board].

@@ -18,7 +18,6 @@ func recoveryChecks() []check {
 		{"Return gives back what was not handed out, in order", returns},
 		{"Return leaves alone what is being worked on", returnKeepsHeld},
 		{"Return leaves alone what the life before had begun", returnKeepsOld},
-		{"a task that could not be accepted is given back", returnsUnaccepted},
 		{"a task whose result could not be stored is not given back", returnKeepsUnstored},
 		{"InProgress tells the keys of the tasks in progress", inProgressKeys},
 		{"the result of a task that only its name is left of is stored once", finishByName},
@@ -140,22 +139,6 @@ func returnKeepsOld(b *bench) {
 		b.t.Fatalf("return: %v", err)
 	}
 	b.wantLists(Lists{InProgress: []string{order("begun")}})
-}
-
-// A task that was not even shown has not run.
-func returnsUnaccepted(b *bench) {
-	i := b.open()
-	b.Remote.Push(b.t, order("1"))
-	task := b.take(i, "1")
-	ctx, cancel := context.WithCancel(b.t.Context())
-	cancel()
-	if err := i.Accept(ctx, task); err == nil {
-		b.t.Fatal("Accept went well with an ended context")
-	}
-	if err := i.Return(b.t.Context()); err != nil {
-		b.t.Fatalf("return: %v", err)
-	}
-	b.wantLists(Lists{Waiting: []string{order("1")}})
 }
 
 // A task that has run and could not be finished in time may not be given back,

@@ -80,10 +80,19 @@ func (b *bench) take(queue worker.Queue, id string) worker.Task {
 	return task
 }
 
+// accept has a task accepted, and waits until others see that.
 func (b *bench) accept(board worker.Board, task worker.Task) {
 	b.t.Helper()
-	if err := board.Accept(b.t.Context(), task); err != nil {
-		b.t.Fatalf("accept: %v", err)
+	board.Accept(b.t.Context(), task)
+	end := time.After(patience)
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for b.Remote.Record(b.t, task.ID)["context"] == "" {
+		select {
+		case <-look.C:
+		case <-end:
+			b.t.Fatalf("task %s is not shown", task.ID)
+		}
 	}
 }
 

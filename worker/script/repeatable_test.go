@@ -1,0 +1,56 @@
+package script
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// TestRepeatable: the file beside the folders declares actions, and is read again
+// when it has changed.
+func TestRepeatable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	source := NewSource(dir, &Runner{})
+	ask := func(name string, want bool) {
+		t.Helper()
+		action, err := source.Lookup(name)
+		if err != nil || action.Repeatable != want {
+			t.Fatalf("%s: %v, %v", name, action.Repeatable, err)
+		}
+	}
+	ask("read", false)
+	path := filepath.Join(dir, "repeatable")
+	write := func(text string, modified time.Time) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, modified, modified); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.Now()
+	write("# what only reads\n  read  # the status\n\nlist\n", now)
+	ask("read", true)
+	ask("list", true)
+	ask("# what only reads", false)
+	ask("", false)
+	write("# what only reads\n  none  # the status\n\nlist\n", now.Add(time.Second))
+	ask("read", false)
+	ask("none", true)
+}
+
+// TestUnreadableRepeatable: what cannot be read is an error of each task, and not
+// taken for a no.
+func TestUnreadableRepeatable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "repeatable"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewSource(dir, &Runner{}).Lookup("x"); err == nil {
+		t.Fatal("no error")
+	}
+}
