@@ -53,18 +53,14 @@ func (l *log) reserve(number, size int) error {
 		return err
 	}
 	if missing := int64(size) - info.Size(); missing > 0 {
-		if _, err := file.WriteAt(make([]byte, missing), info.Size()); err != nil {
-			return err
-		}
-		if err := errors.Join(file.Sync(), syncDir(filepath.Dir(file.Name()))); err != nil {
-			return err
-		}
+		_, err = file.WriteAt(make([]byte, missing), info.Size())
+		err = errors.Join(err, file.Sync(), syncDir(filepath.Dir(file.Name())))
 	}
 	size = max(size, int(info.Size()))
-	if len(l.mapped[number]) == size {
-		return nil
+	if err != nil || len(l.mapped[number]) == size {
+		return err
 	}
-	if err := l.unmap(number); err != nil {
+	if err = l.unmap(number); err != nil {
 		return err
 	}
 	l.mapped[number], err = unix.Mmap(int(file.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
