@@ -1,0 +1,256 @@
+package protocol
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// begin pushes a task whose step waits at the gate, and waits until it does.
+func (n *node) begin(id, action string) {
+	n.t.Helper()
+	n.push(map[string]any{"id": id, "action": action})
+	until(n.t, id+" has begun", func() bool { return n.runs(id) > 0 })
+}
+
+// noting is a step that appends a line to the file of its task before it does
+// anything else.
+func (n *node) noting(rest string) string {
+	return "echo run >>" + filepath.Join(n.dir, "runs") + ".$AGENT_TASK_ID\n" + rest
+}
+
+// runs is how often such a step ran.
+func (n *node) runs(id string) int {
+	n.t.Helper()
+	if !n.isFile("runs." + id) {
+		return 0
+	}
+	return strings.Count(n.read("runs."+id), "run\n")
+}
+
+// dies kills the agent, and the steps it leaves behind.
+func (n *node) dies(p *process) {
+	n.t.Helper()
+	p.signal(syscall.SIGKILL)
+	p.end()
+	killAll(n.t, processes(n.t, within(n.dir)))
+}
+
+// Rule (section 7): "started → final status `aborted`, exit
+// code 12, error text that says the agent was interrupted at which step"
+func TestKilledInAStep(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	gate := n.gate()
+	n.step("two/10first", "true")
+	n.step("two/20second", n.noting(gate.wait()))
+	first := n.start(nil)
+	n.begin("cut", "two")
+	n.dies(first)
+	told := n.watch("cut")
+	n.start(nil)
+	if got := told(); got != `{"status":"aborted","progress":0}` {
+		t.Errorf("final status is %s", got)
+	}
+	n.want("cut", "exit_code", "12")
+	if text := n.get("cut", "error"); !strings.Contains(text, "interrupted") || !strings.Contains(text, "20second") {
+		t.Errorf("error text is %q", text)
+	}
+	if n.runs("cut") != 1 {
+		t.Errorf("the step ran %d times", n.runs("cut"))
+	}
+	until(t, "nothing is in progress", func() bool { return len(n.inProgress()) == 0 })
+}
+
+// Rule (section 7): "never started → it is run"
+func TestKilledBeforeTheStep(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	n.step("short/10", n.noting("true"))
+	first := n.start(nil)
+	n.do("before", "short")
+	list := n.listOf()
+	n.dies(first)
+	// As a kill leaves it that comes between the fetch and the journal.
+	n.redis.Do(t, "lpush", list, `{"id":"taken","action":"short"}`)
+	told := n.watch("taken")
+	n.start(nil)
+	told()
+	n.want("taken", "exit_code", "0")
+	if n.runs("taken") != 1 {
+		t.Errorf("the step ran %d times", n.runs("taken"))
+	}
+}
+
+// listOf is the list in progress of a running agent.
+func (n *node) listOf() string {
+	n.t.Helper()
+	gate := filepath.Join(n.dir, "hold")
+	n.step("hold/10", n.noting(": <"+gate))
+	must(n.t, syscall.Mkfifo(gate, 0o600))
+	n.begin("held", "hold")
+	lists := n.inProgress()
+	if len(lists) != 1 {
+		n.t.Fatalf("lists are %q", lists)
+	}
+	finished := n.watch("held")
+	n.push(map[string]any{"id": "end", "action": "cancel-task", "data": map[string]any{"task": "held"}})
+	finished()
+	return lists[0]
+}
+
+// Rule (section 7): "unless the action is declared
+// safe to run again, in which case it is."
+func TestKilledInARepeatableStep(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	gate := n.gate()
+	n.step("read/10", n.noting(gate.wait()))
+	n.file("actions/repeatable", 0o644, "# these only read\nread\n")
+	for lives, id := range []string{1: "twice", 2: "three times", 3: "too often"} {
+		if id == "" {
+			continue
+		}
+		gate.close()
+		told := n.watch(id)
+		n.push(map[string]any{"id": id, "action": "read"})
+		for life := range lives {
+			p := n.start(nil)
+			until(t, fmt.Sprintf("it runs in life %d", life), func() bool { return n.runs(id) == life+1 })
+			n.dies(p)
+		}
+		gate.open()
+		last := n.start(nil)
+		told()
+		want, runs := "0", lives+1
+		if lives == 3 {
+			want, runs = "12", 3
+		}
+		n.want(id, "exit_code", want)
+		if n.runs(id) != runs {
+			t.Errorf("%s: ran %d times", id, n.runs(id))
+		}
+		n.dies(last)
+	}
+}
+
+// Rule (section 7): "With the limit reached the agent leaves tasks in the
+// queue (they wait, in order, and start when a slot frees)"
+//
+// Rule (section 7): "`cancel-task` and
+// `list-actions` are served even then."
+func TestServedAtTheLimit(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	gate := n.gate()
+	n.step("hold/10", n.noting(gate.wait()))
+	n.start(map[string]string{"MAX_CONCURRENCY": "1"})
+	n.begin("first", "hold")
+	for _, id := range []string{"second", "third"} {
+		n.push(map[string]any{"id": id, "action": "hold"})
+	}
+	n.do("list", "list-actions")
+	n.want("list", "exit_code", "0")
+	told, cancelled := n.watch("second"), n.watch("cancel")
+	n.push(map[string]any{"id": "cancel", "action": "cancel-task", "data": map[string]any{"task": "second"}})
+	cancelled()
+	n.want("cancel", "exit_code", "0")
+	if got := told(); !strings.Contains(got, "aborted") {
+		t.Errorf("the task that waited is %s", got)
+	}
+	n.want("second", "exit_code", "13")
+	gate.open()
+	until(t, "the third has its result", func() bool { return n.has("third") })
+	if n.runs("second") != 0 || n.runs("third") != 1 {
+		t.Errorf("ran %d and %d times", n.runs("second"), n.runs("third"))
+	}
+}
+
+// Rule (section 7): "Rejecting with code 11 stays available as a setting."
+func TestRejectWhenBusy(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	gate := n.gate()
+	n.step("hold/10", n.noting(gate.wait()))
+	n.launch(map[string]string{"MAX_CONCURRENCY": "1", "OVERLOAD_SLEEP": "50ms"},
+		"--agentid="+n.id, "--actionsdir", filepath.Join(n.dir, "actions"), "--reject-when-busy")
+	n.begin("first", "hold")
+	n.do("second", "hold")
+	n.want("second", "exit_code", "11")
+	if text := n.get("second", "error"); !strings.Contains(text, "busy") {
+		t.Errorf("error text is %q", text)
+	}
+	gate.open()
+	until(t, "the first has its result", func() bool { return n.has("first") })
+	n.want("first", "exit_code", "0")
+}
+
+// Rule (section 7): "whatever
+// kills the agent (SIGKILL, power, Redis restart, cut connection), the next start finds each of
+// these tasks and settles it"
+//
+// Here the agent ended while Redis was away: the result waits on disk.
+func TestResultOutlivesTheAgent(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	gate := n.gate()
+	n.step("hold/10", n.noting(gate.wait()+"; echo done"))
+	first := n.start(nil)
+	n.begin("late", "hold")
+	n.redis.Pause(t)
+	gate.open()
+	first.shows(t, `action "hold" status is "completed" (0)`)
+	first.signal(syscall.SIGTERM)
+	first.end()
+	n.redis.Resume(t)
+	n.start(nil)
+	until(t, "the result is stored", func() bool { return n.has("late") })
+	n.want("late", "output", "done\n")
+	n.want("late", "exit_code", "0")
+	if n.runs("late") != 1 {
+		t.Errorf("the step ran %d times", n.runs("late"))
+	}
+}
+
+// Two agents that were given the same id by mistake leave each other's tasks
+// alone; what one of them leaves for good the other settles.
+//
+// Rule (section 7): "**No task is lost.**"
+func TestTwoAgents(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	gate := n.gate()
+	n.step("hold/10", n.noting(gate.wait()))
+	interval := map[string]string{"AGENT_POLLING_INTERVAL": "300ms"}
+	first := n.start(interval)
+	n.begin("mine", "hold")
+	second := n.start(interval)
+	second.shows(t, "another agent with the id "+n.id+" runs")
+	for i := range 10 {
+		n.begin(strconv.Itoa(i), "hold")
+	}
+	first.signal(syscall.SIGKILL)
+	first.end()
+	until(t, "what the first was running is settled", func() bool { return n.has("mine") })
+	gate.open()
+	until(t, "all have their results", func() bool {
+		for i := range 10 {
+			if !n.has(strconv.Itoa(i)) {
+				return false
+			}
+		}
+		return true
+	})
+	n.want("mine", "exit_code", "12")
+	if second.lines("was interrupted") != nil {
+		t.Error("the second took its own for interrupted")
+	}
+	for i := range 10 {
+		if id := strconv.Itoa(i); n.runs(id) != 1 {
+			t.Errorf("%s ran %d times", id, n.runs(id))
+		}
+	}
+}
