@@ -65,6 +65,9 @@ func (t *Tasks) Finish(ctx context.Context, task worker.Task, result worker.Resu
 	}
 	err := t.finish(ctx, task, result)
 	var refused *refusedError
+	if err == nil {
+		t.remember(task, result)
+	}
 	if err == nil || errors.As(err, &refused) {
 		t.release(string(task.Payload))
 	}
@@ -77,16 +80,22 @@ func (t *Tasks) Finish(ctx context.Context, task worker.Task, result worker.Resu
 // finishByName stores the result of a task that Redis has lost from its lists,
 // unless it has that result.
 func (t *Tasks) finishByName(ctx context.Context, task worker.Task, result worker.Result) error {
-	known := &write{commands: func(ctx context.Context) []*redis.Cmd {
-		return []*redis.Cmd{command(ctx, "exists", t.key(task, "exit_code"))}
-	}}
-	if err := t.outbox.deliver(ctx, known); err != nil {
-		return fmt.Errorf("ask whether there is a result: %w", err)
-	}
-	if n, ok := known.sent[0].Val().(int64); ok && n > 0 {
-		return nil
+	stored, err := t.hasResult(ctx, task)
+	if err != nil || stored {
+		return err
 	}
 	return t.finish(ctx, task, result)
+}
+
+// hasResult asks Redis whether it has a task's result.
+func (t *Tasks) hasResult(ctx context.Context, task worker.Task) (bool, error) {
+	question := &write{commands: func(ctx context.Context) []*redis.Cmd {
+		return []*redis.Cmd{command(ctx, "exists", t.key(task, "exit_code"))}
+	}}
+	if err := t.outbox.deliver(ctx, question); err != nil {
+		return false, fmt.Errorf("ask whether there is a result: %w", err)
+	}
+	return isOne(question.sent[0]), nil
 }
 
 // finish stores a result. Redis may have become a replica, which can store

@@ -32,6 +32,7 @@ type Server struct {
 const (
 	dialTimeout = 3 * time.Second
 	replyTime   = 10 * time.Second
+	keepAlive   = 5 * time.Minute // as go-redis has it
 )
 
 // Connect returns a client of at most size connections, which are dialled, and

@@ -17,7 +17,7 @@ func (t *Tasks) Next(ctx context.Context, room int) (worker.Task, error) {
 		case err == nil:
 			// Even if ctx has ended meanwhile: the task has been taken.
 			t.health.worked(reading)
-			if t.dropReturned(ctx, taken) {
+			if t.dropReturned(ctx, taken) || t.wasRestored(ctx, taken) {
 				continue
 			}
 			t.hold(taken.payload)
@@ -46,6 +46,9 @@ func (t *Tasks) take(ctx context.Context, room int) (stray, error) {
 	}
 	if err := t.fetchMore(ctx, client, room); err != nil {
 		return stray{}, err
+	}
+	if t.isSuspect() {
+		return stray{}, redis.Nil // it is another connection: look first at what is in progress
 	}
 	if first, ok := t.stray(); ok {
 		return first, nil
@@ -97,9 +100,6 @@ func (t *Tasks) expected() int {
 func (t *Tasks) lost(ctx context.Context, err error) {
 	t.health.failed(reading, err)
 	t.fetch.drop(nil)
-	t.mu.Lock()
-	t.outages++
-	t.mu.Unlock()
 	t.beSuspicious()
 	pause(ctx, retryPause(err, t.opt.PollingInterval))
 }
@@ -122,6 +122,18 @@ func (t *Tasks) dropReturned(ctx context.Context, taken stray) bool {
 		t.opt.Log.Debugf("forget what came back: %v", err) // ctx has ended: the next life looks
 	}
 	return true
+}
+
+// wasRestored tells whether a task has run and its result is stored again. What
+// fails here is looked at again with the next connection.
+func (t *Tasks) wasRestored(ctx context.Context, taken stray) bool {
+	restored, err := t.restore(ctx, taken)
+	if err != nil {
+		t.opt.Log.Debugf("%v", err) // ctx has ended, or Redis is a replica
+		t.beSuspicious()
+		return true
+	}
+	return restored
 }
 
 func (t *Tasks) decode(ctx context.Context, taken stray) (worker.Task, error) {

@@ -4,7 +4,7 @@ package redisq
 func (t *Tasks) hold(payload string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.held[payload] = holding{count: t.held[payload].count + 1, outages: t.outages}
+	t.held[payload] = holding{count: t.held[payload].count + 1, connection: t.connection()}
 }
 
 // release notes that it is finished, or was never begun.
@@ -26,15 +26,19 @@ func (t *Tasks) cameBack(payload string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	h, ok := t.held[payload]
-	return ok && h.outages < t.outages
+	return ok && h.connection < t.connection()
 }
 
 // wasAway tells whether Redis may have lost sight of a task since it was taken.
 func (t *Tasks) wasAway(payload string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.held[payload].outages < t.outages
+	return t.held[payload].connection < t.connection()
 }
+
+// connection numbers the connections over which tasks are fetched. A new one may
+// lead to a Redis that has lost its last writes, or to another one.
+func (t *Tasks) connection() int64 { return t.fetch.dials.Load() }
 
 // own is the list of this instance's tasks in progress.
 func (t *Tasks) own() string { return inProgressKey(t.opt.Agent, t.opt.Instance) }

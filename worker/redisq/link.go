@@ -1,7 +1,10 @@
 package redisq
 
 import (
+	"context"
+	"net"
 	"sync"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -11,6 +14,7 @@ import (
 type link struct {
 	server Server
 	size   int
+	dials  atomic.Int64 // how often a connection was opened
 
 	mu     sync.Mutex
 	client *redis.Client
@@ -21,9 +25,25 @@ func (l *link) get() *redis.Client {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.client == nil {
-		l.client = Connect(l.server, l.size)
+		server := l.server
+		server.Dial = l.dial
+		l.client = Connect(server, l.size)
 	}
 	return l.client
+}
+
+// dial opens a connection and counts it: go-redis does so by itself when one has
+// broken that nobody was using.
+func (l *link) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	dial := l.server.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext
+	}
+	connection, err := dial(ctx, network, address)
+	if err == nil {
+		l.dials.Add(1)
+	}
+	return connection, err
 }
 
 // drop closes the connections of client, or of the present client if that is

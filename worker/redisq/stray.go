@@ -27,7 +27,7 @@ func (t *Tasks) checkInProgress(ctx context.Context, client *redis.Client) error
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.suspect, t.checked = false, true
+	t.suspect, t.looked = false, t.connection()
 	t.strays = slices.DeleteFunc(t.strays, func(s stray) bool { return s.list == t.own() })
 	for _, payload := range payloads {
 		t.strays = append(t.strays, stray{payload: payload, list: t.own()})
@@ -38,7 +38,7 @@ func (t *Tasks) checkInProgress(ctx context.Context, client *redis.Client) error
 func (t *Tasks) isSuspect() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.suspect
+	return t.suspect || t.looked != t.connection()
 }
 
 // wantMaster fails as a write would while Redis is a replica: its list of tasks
@@ -122,7 +122,7 @@ func (t *Tasks) keysInProgress(ctx context.Context) (map[string]bool, error) {
 // left stays where it is: it may have been started.
 func (t *Tasks) Return(ctx context.Context) error {
 	t.mu.Lock()
-	checked := t.checked
+	looked := t.looked > 0
 	kept := map[string]int{}
 	for _, s := range t.strays {
 		if !s.fetched {
@@ -130,7 +130,7 @@ func (t *Tasks) Return(ctx context.Context) error {
 		}
 	}
 	t.mu.Unlock()
-	if !checked {
+	if !looked {
 		return nil
 	}
 	payloads, err := t.unheld(ctx, t.outbox.link.get())

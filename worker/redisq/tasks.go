@@ -38,17 +38,17 @@ type Tasks struct {
 	held    map[string]holding // by the payloads that were handed out and not finished
 	strays  []stray            // payloads in progress that nobody was handed yet
 	suspect bool               // there may be more of them in Redis
-	checked bool               // the list in progress has been looked at
-	outages int                // how often the connection was lost
+	looked  int64              // the connection over which they were looked for the last time; 0: never
 	fetched int                // how many tasks the last fetch brought, at least 1
 	ahead   mark               // how far the queue was looked through
+	ended   ended              // what the last tasks came to
 	foreign map[string]string  // lists of tasks that are not this agent's, by key
 }
 
 // holding is a payload that was handed out.
 type holding struct {
-	count   int // equal payloads are different tasks
-	outages int // before it was taken
+	count      int   // equal payloads are different tasks
+	connection int64 // over which it was taken
 }
 
 // stray is a payload in progress that is to be handed out.
@@ -74,6 +74,7 @@ func NewTasks(opt Options) *Tasks {
 		outbox:  newOutbox(&link{server: opt.Server, size: outboxConnections}, health, opt.PollingInterval),
 		held:    map[string]holding{},
 		foreign: map[string]string{},
+		ended:   ended{tasks: map[string]past{}},
 	}
 }
 
