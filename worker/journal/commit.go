@@ -19,8 +19,9 @@ func (j *Journal) write(r record) error {
 	if err != nil {
 		return err
 	}
-	if j.line = line; j.log.append(line) {
-		return nil
+	j.line = line
+	if fits, err := j.log.append(line); fits || err != nil {
+		return err
 	}
 	return j.log.begin(j.live())
 }

@@ -14,11 +14,12 @@ import (
 const logSize = 512 << 10
 
 // log is a pair of files, one of which is written to. They are mapped into
-// memory: what is written there is the kernel's at once, and survives the agent,
-// without a system call.
+// memory, where the file system can do that: what is written there is the kernel's
+// at once, and survives the agent, without a system call.
 type log struct {
 	files      [2]*os.File
-	mapped     [2][]byte
+	sizes      [2]int
+	mapped     [2][]byte // nil: the file is written to
 	current    int
 	instance   string
 	generation int64
@@ -57,14 +58,30 @@ func (l *log) reserve(number, size int) error {
 		err = errors.Join(err, file.Sync(), syncDir(filepath.Dir(file.Name())))
 	}
 	size = max(size, int(info.Size()))
-	if err != nil || len(l.mapped[number]) == size {
+	if err != nil || l.sizes[number] == size {
 		return err
 	}
 	if err = l.unmap(number); err != nil {
 		return err
 	}
-	l.mapped[number], err = unix.Mmap(int(file.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	return err
+	l.sizes[number] = size
+	mapped, err := unix.Mmap(int(file.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err == nil {
+		l.mapped[number] = mapped
+	}
+	return nil // without a map it takes a system call
+}
+
+// put writes into a file.
+func (l *log) put(number int, content []byte, at int) error {
+	if mapped := l.mapped[number]; mapped != nil {
+		copy(mapped[at:], content)
+		return nil
+	}
+	if _, err := l.files[number].WriteAt(content, int64(at)); err != nil {
+		return fmt.Errorf("write journal: %w", err)
+	}
+	return nil
 }
 
 // begin makes the other file the log, with what still counts of the last.
@@ -83,7 +100,9 @@ func (l *log) begin(live []record) error {
 	if err != nil {
 		return err
 	}
-	copy(l.mapped[number], content)
+	if err := l.put(number, content, 0); err != nil {
+		return err
+	}
 	if err := syncFile(l.files[number]); err != nil {
 		return err
 	}
@@ -92,14 +111,15 @@ func (l *log) begin(live []record) error {
 }
 
 // append writes a record behind the others; false if it has no space.
-func (l *log) append(line []byte) bool {
-	space := l.mapped[l.current][l.end:]
-	if len(line) > len(space) {
-		return false
+func (l *log) append(line []byte) (fits bool, err error) {
+	if l.end+len(line) > l.sizes[l.current] {
+		return false, nil
 	}
-	copy(space, line)
+	if err := l.put(l.current, line, l.end); err != nil {
+		return true, err
+	}
 	l.end += len(line)
-	return true
+	return true, nil
 }
 
 // syncFile brings to disk what was written.
@@ -139,7 +159,11 @@ func (l *log) close() error {
 // beginning was cut off.
 func (l *log) read(number int) (head record, records []record, err error) {
 	path := l.files[number].Name()
-	line, rest, _ := bytes.Cut(l.mapped[number], []byte("\n"))
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return record{}, nil, fmt.Errorf("read log: %w", err)
+	}
+	line, rest, _ := bytes.Cut(content, []byte("\n"))
 	if head, err = decode(line, headGeneration); err != nil {
 		return record{}, nil, fmt.Errorf("%s: first line: %w", path, err)
 	}
@@ -158,4 +182,8 @@ func (l *log) read(number int) (head record, records []record, err error) {
 }
 
 // isBlank tells whether a file was never written to.
-func (l *log) isBlank(number int) bool { return l.mapped[number][0] == 0 }
+func (l *log) isBlank(number int) bool {
+	first := make([]byte, 1)
+	_, err := l.files[number].ReadAt(first, 0)
+	return err == nil && first[0] == 0
+}

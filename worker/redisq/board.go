@@ -67,6 +67,7 @@ func (t *Tasks) Finish(ctx context.Context, task worker.Task, result worker.Resu
 	var refused *refusedError
 	if err == nil {
 		t.remember(task, result)
+		t.forgetForeign(task)
 	}
 	if err == nil || errors.As(err, &refused) {
 		t.release(string(task.Payload))

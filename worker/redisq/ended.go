@@ -3,7 +3,6 @@ package redisq
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"cluster-agent/worker"
@@ -28,8 +27,8 @@ type past struct {
 // What is remembered.
 const (
 	endedTime  = time.Minute // longer than a replica lags behind
-	endedTasks = 4096
-	endedBytes = 4 << 20
+	endedTasks = 1024
+	endedBytes = 1 << 20
 )
 
 // add remembers one more, and forgets what is too old or too much.
@@ -41,14 +40,15 @@ func (e *ended) add(key string, p past) {
 	e.order = append(e.order, key)
 	e.bytes += p.size()
 	for p.at.Sub(e.tasks[e.order[0]].at) > endedTime || len(e.order) > endedTasks || e.bytes > endedBytes {
-		e.forget(e.order[0])
+		e.forgetOldest()
 	}
 }
 
-func (e *ended) forget(key string) {
-	e.bytes -= e.tasks[key].size()
-	delete(e.tasks, key)
-	e.order = slices.DeleteFunc(e.order, func(other string) bool { return other == key })
+func (e *ended) forgetOldest() {
+	oldest := e.order[0]
+	e.order = e.order[1:]
+	e.bytes -= e.tasks[oldest].size()
+	delete(e.tasks, oldest)
 }
 
 func (p past) size() int { return len(p.result.Output) + len(p.result.Error) }

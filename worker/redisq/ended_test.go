@@ -2,8 +2,10 @@ package redisq_test
 
 import (
 	"testing"
+	"time"
 
 	"cluster-agent/worker"
+	"cluster-agent/worker/redisq"
 	"cluster-agent/worker/redisq/redistest"
 )
 
@@ -70,5 +72,27 @@ func TestCameBack(t *testing.T) {
 	must(t, tasks.Finish(t.Context(), task, finished()))
 	if left := (remote{server}).Lists(t); len(left.InProgress) != 1 {
 		t.Fatalf("lists are %+v", left)
+	}
+}
+
+// TestEndedIsBounded: what is remembered is little, and not old.
+func TestEndedIsBounded(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		output int
+		every  time.Duration
+		want   int
+	}{
+		"many":  {0, 0, redisq.EndedTasks},
+		"large": {200 << 10, 0, 5},
+		"huge":  {300 << 10, 0, 0},
+		"old":   {0, 20 * time.Second, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := redisq.Remembered(2*redisq.EndedTasks, c.output, c.every); got != c.want {
+				t.Fatalf("%d are remembered, want %d", got, c.want)
+			}
+		})
 	}
 }

@@ -1,5 +1,7 @@
 package redisq
 
+import "cluster-agent/worker"
+
 // hold notes that a payload is handed out.
 func (t *Tasks) hold(payload string) {
 	t.mu.Lock()
@@ -42,6 +44,16 @@ func (t *Tasks) connection() int64 { return t.fetch.dials.Load() }
 
 // own is the list of this instance's tasks in progress.
 func (t *Tasks) own() string { return inProgressKey(t.opt.Agent, t.opt.Instance) }
+
+// forgetForeign notes that a task that another instance left is settled.
+func (t *Tasks) forgetForeign(task worker.Task) {
+	if !task.Foreign {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.foreign, task.Key)
+}
 
 // list is where a task stands while it is in progress.
 func (t *Tasks) list(key string) string {
