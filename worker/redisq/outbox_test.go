@@ -12,6 +12,7 @@ import (
 	"cluster-agent/worker"
 	"cluster-agent/worker/redisq"
 	"cluster-agent/worker/redisq/redistest"
+	"cluster-agent/worker/workertest"
 )
 
 func running(percent int) worker.Progress {
@@ -143,6 +144,12 @@ func TestBrokenBatch(t *testing.T) {
 	if got := (remote{server}).Record(t, "t")["output"]; got != "out" {
 		t.Fatalf("output is %q", got)
 	}
+	wantToldOnce(t, tasks, watch)
+}
+
+// wantToldOnce wants one final status of the task; nothing of it is under way.
+func wantToldOnce(t *testing.T, tasks *redisq.Tasks, watch func() workertest.News) {
+	t.Helper()
 	tasks.Report(t.Context(), theTask(), running(99))
 	finals := 0
 	for told := watch(); !strings.Contains(told.Payload, "99"); told = watch() {
@@ -153,6 +160,30 @@ func TestBrokenBatch(t *testing.T) {
 	if finals != 1 {
 		t.Fatalf("the final status was told %d times", finals)
 	}
+}
+
+// TestLostReplyThenRefusals: a Redis that breaks off after it has stored a
+// result, and then refuses everything for a while, as one does that loads its
+// data, is asked all the same whether it has the result.
+func TestLostReplyThenRefusals(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, "user admin on >admin ~* &* +@all", "user m1 on >secret ~* &* +@all")
+	proxy := redistest.NewProxy(t, server)
+	proxy.LoseReply("exec")
+	opt := options(proxy.Address)
+	opt.Server.User, opt.Server.Password = "m1", "secret"
+	tasks := open(t, opt)
+	watch := remote{server}.Watch(t)
+	server.Do(t, "lpush", inProgress, payload)
+	ended := make(chan error, 1)
+	go func() { ended <- tasks.Finish(t.Context(), theTask(), finished()) }()
+	eventually(t, "the result is stored", func() bool { return len(remote{server}.Record(t, "t")) > 0 })
+	server.Do(t, "acl", "setuser", "m1", "-@all", "+@connection")
+	server.Do(t, "acl", "log", "reset")
+	eventually(t, "a write was refused", func() bool { return len(server.Do(t, "acl", "log").([]any)) > 1 }) //nolint:forcetypeassert // it is
+	server.Do(t, "acl", "setuser", "m1", "+@all")
+	must(t, <-ended)
+	wantToldOnce(t, tasks, watch)
 }
 
 // TestClosedOutbox: who waits for a write is told that it will not happen.

@@ -117,7 +117,7 @@ func confirm(ctx context.Context, client *redis.Client, batch []*write) error {
 	var unsure []*write
 	var questions []redis.Cmder
 	for _, w := range batch {
-		if w.landed != nil && w.failure != nil && !isRefusal(w.failure) {
+		if w.landed != nil && w.unanswered {
 			asked := w.landed(ctx)
 			unsure, questions = append(unsure, w), appendCommands(questions, asked)
 		}
@@ -145,7 +145,9 @@ func (o *outbox) settle(batch []*write, now time.Time) {
 		if w.news {
 			o.news--
 		}
-		if w.failure = w.outcome(); w.goesAgain(now, o.patience) {
+		w.failure = w.outcome()
+		w.unanswered = w.unanswered || w.failure != nil && !isRefusal(w.failure)
+		if w.goesAgain(now, o.patience) {
 			again = append(again, o.later(w, now)...)
 		}
 	}

@@ -28,7 +28,10 @@ type write struct {
 	since     time.Time // when it was handed in
 	notBefore time.Time // when it may be tried again
 	sent      []*redis.Cmd
-	confirmed bool // it was found to have been carried out
+	// unanswered: some try got no reply, and may have been carried out, whatever
+	// became of the later ones.
+	unanswered bool
+	confirmed  bool // it was found to have been carried out
 
 	// Guarded by the outbox.
 	failure error // of the last try
