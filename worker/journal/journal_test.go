@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"cluster-agent/worker"
 	"cluster-agent/worker/workertest"
@@ -226,6 +227,32 @@ func TestDamaged(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "unreadable-result-x")); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestFailedSwitch: when the other log cannot be brought to disk, the one that
+// is written to stays the one that counts.
+func TestFailedSwitch(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := life(t, dir)
+	must(t, j.Begin(task(1))())
+	other := 1 - j.log.current
+	healthy := j.log.files[other]
+	number, err := unix.Open(logPath(dir, other), unix.O_PATH|unix.O_CLOEXEC, 0) // has a size, and cannot be synced
+	must(t, err)
+	j.log.files[other] = os.NewFile(uintptr(number), logPath(dir, other))
+	if err := j.log.begin(j.live()); err == nil {
+		t.Fatal("no error")
+	}
+	must(t, j.log.files[other].Close())
+	j.log.files[other] = healthy
+	must(t, j.Step(task(1), "10a"))
+	must(t, j.Close())
+	j = life(t, dir)
+	if past := j.Past(task(1)); past.Step != "10a" {
+		t.Errorf("past is %+v", past)
+	}
+	must(t, j.Close())
 }
 
 // TestUnwritable: a directory in which nothing can be made is a clear error.

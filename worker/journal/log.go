@@ -104,6 +104,7 @@ func (l *log) begin(live []record) error {
 		return err
 	}
 	if err := syncFile(l.files[number]); err != nil {
+		l.mapped[number][0] = 0 // what follows goes to the other file, which has to be the newer one
 		return err
 	}
 	l.current, l.generation, l.end = number, generation, len(content)
