@@ -24,11 +24,14 @@ type declared struct {
 func (d *declared) has(dir, action string) (bool, error) {
 	path := filepath.Join(dir, repeatableFile)
 	info, err := os.Stat(path)
-	if isMissing(err) {
-		return false, nil
+	if isMissing(err) || err == nil && info.IsDir() {
+		return false, nil // a folder is the action of that name
 	}
 	if err != nil {
 		return false, fmt.Errorf("look which actions may be run again: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return false, fmt.Errorf("read which actions may be run again: %s is no regular file", path) // a pipe would be waited for
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -3,6 +3,7 @@ package script
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -47,10 +48,29 @@ func TestRepeatable(t *testing.T) {
 func TestUnreadableRepeatable(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "repeatable"), 0o700); err != nil {
+	if err := syscall.Mkfifo(filepath.Join(dir, "repeatable"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := NewSource(dir, &Runner{}).Lookup("x"); err == nil {
 		t.Fatal("no error")
+	}
+}
+
+// TestActionNamedRepeatable: it is an action like others, and declares nothing.
+func TestActionNamedRepeatable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	folder := filepath.Join(dir, "repeatable")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "10a"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, steps := range map[string]int{"x": 0, "repeatable": 1} {
+		action, err := NewSource(dir, &Runner{}).Lookup(name)
+		if err != nil || action.Repeatable || len(action.Steps) != steps {
+			t.Errorf("%s: %+v, %v", name, action, err)
+		}
 	}
 }
