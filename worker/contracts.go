@@ -70,6 +70,7 @@ type Past struct {
 	Started bool   // a step was, or may have been, started when it was begun the last time
 	Step    string // the last step known to have been started; empty if none is
 	Kept    bool   // there is a result
+	Running bool   // all this is about one with an equal payload that runs now, beside the one that is asked about
 }
 
 // EventSource hands out events.

@@ -28,6 +28,8 @@ const (
 // decide tells what becomes of a task with that past.
 func decide(past Past, foreign, repeatable bool) decision {
 	switch {
+	case past.Running:
+		return runIt // equal payloads are different tasks
 	case past.Kept:
 		return storeIt
 	case !past.Started && !foreign:
@@ -48,7 +50,7 @@ func (w *Worker) decide(task Task, past Past) decision {
 		w.cfg.Log.Warnf("%s: whether it may be run again: %v", w.subject(task), err)
 	}
 	decided := decide(past, task.Foreign, action.Repeatable)
-	if decided == runIt && past.Started {
+	if decided == runIt && past.Started && !past.Running {
 		w.cfg.Log.Warnf("%s: was interrupted%s, is run again", w.subject(task), atStep(past))
 	}
 	return decided

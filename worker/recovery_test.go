@@ -169,3 +169,31 @@ func TestJournalFails(t *testing.T) {
 		}
 	})
 }
+
+// TestEqualTaskWhileOneRuns: a client that did not hear that its task was pushed
+// may push it again. The second runs like any other task, and the journal keeps
+// knowing of the first.
+func TestEqualTaskWhileOneRuns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gate, runs := make(chan struct{}), 0
+		e := start(t, []worker.Action{action("x", func(context.Context, *worker.Call) error {
+			if runs++; runs == 1 {
+				<-gate
+			}
+			return nil
+		})})
+		e.push("1", "x")
+		synctest.Wait()
+		e.push("1", "x")
+		if got := e.Result(t, "1"); got.Final != completed {
+			t.Fatalf("came to %+v", got)
+		}
+		synctest.Wait()
+		key := worker.KeyOf([]byte(`{"id":"1","action":"x","data":null}`))
+		if past := e.journal.Past(worker.Task{Key: key}); !past.Started || !past.Running {
+			t.Fatalf("past of the one that runs is %+v", past)
+		}
+		close(gate)
+	})
+}

@@ -17,7 +17,7 @@ type entry struct {
 // written of a step may have been lost with the power.
 func (e *entry) past(boot string) worker.Past {
 	return worker.Past{
-		Begun: e.begun, Step: e.step, Kept: e.result > 0,
+		Begun: e.begun, Step: e.step, Kept: e.result > 0, Running: e.running > 0,
 		Started: e.begun > 0 && (e.step != "" || e.boot != boot),
 	}
 }

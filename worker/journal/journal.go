@@ -106,11 +106,12 @@ func (j *Journal) Begin(task worker.Task) (wait func() error) {
 		e = &entry{id: task.ID, action: task.Action}
 		j.entries[task.Key] = e
 	}
-	if e.begun == 0 || e.past(j.boot).Started {
-		e.begun++
+	if e.running++; e.running == 1 { // else an equal one runs, and how far that has come counts
+		if e.begun == 0 || e.past(j.boot).Started {
+			e.begun++
+		}
+		e.boot, e.step = j.boot, ""
 	}
-	e.running++
-	e.boot, e.step = j.boot, ""
 	if err := j.write(e.record(task.Key)); err != nil {
 		return func() error { return err }
 	}

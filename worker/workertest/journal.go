@@ -49,10 +49,13 @@ func (j *Journal) Crash(power bool) {
 func (j *Journal) Past(task worker.Task) worker.Past {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if n := j.tasks[task.Key]; n != nil {
-		return n.past
+	n := j.tasks[task.Key]
+	if n == nil {
+		return worker.Past{}
 	}
-	return worker.Past{}
+	past := n.past
+	past.Running = j.running[task.Key] > 0
+	return past
 }
 
 // Left implements [worker.Journal].
@@ -77,12 +80,13 @@ func (j *Journal) Begin(task worker.Task) func() error {
 		n = &noted{task: worker.Task{ID: task.ID, Action: task.Action, Key: task.Key}}
 		j.tasks[task.Key] = n
 	}
-	begun := n.past.Begun
-	if begun == 0 || n.past.Started {
-		begun++
+	if j.running[task.Key]++; j.running[task.Key] == 1 {
+		begun := n.past.Begun
+		if begun == 0 || n.past.Started {
+			begun++
+		}
+		n.past = worker.Past{Begun: begun, Kept: n.past.Kept}
 	}
-	n.past = worker.Past{Begun: begun, Kept: n.past.Kept}
-	j.running[task.Key]++
 	return func() error {
 		j.mu.Lock()
 		defer j.mu.Unlock()

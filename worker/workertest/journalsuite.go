@@ -110,7 +110,8 @@ func forgotten(t *testing.T, f JournalFixture) {
 func equalTasks(t *testing.T, f JournalFixture) {
 	t.Helper()
 	begin(t, f.Journal, noteTask("1"), "10a")
-	begin(t, f.Journal, noteTask("1"), "10a")
+	begin(t, f.Journal, noteTask("1"), "")
+	wantPast(t, f.Journal, noteTask("1"), worker.Past{Begun: 1, Started: true, Step: "10a", Running: true})
 	forget(t, f.Journal, noteTask("1"))
 	if past := f.Crash(t, false).Past(noteTask("1")); !past.Started {
 		t.Fatalf("past is %+v", past)
