@@ -17,8 +17,10 @@ type Queue interface {
 	Ahead(ctx context.Context, wanted func(Task) bool) (task Task, found bool, err error)
 	// Withdraw takes the task with that id, if it still waits in the queue.
 	Withdraw(ctx context.Context, id string) (task Task, found bool, err error)
-	// InProgress waits until it can tell the keys of all tasks in progress.
-	InProgress(ctx context.Context) (map[string]bool, error)
+	// Known waits until it can tell the keys of all tasks that are, or will be,
+	// handed out: those in progress, and those that wait. One that was begun may
+	// wait again, in a Redis that has lost its last writes.
+	Known(ctx context.Context) (map[string]bool, error)
 }
 
 // Board is where others see what becomes of a task.

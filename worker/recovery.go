@@ -115,7 +115,7 @@ func (w *Worker) forget(task Task) {
 
 // settleLeft gives the tasks that were begun, and that the queue does not know
 // any more, their results: at the start, and when a result could not be stored.
-// Those that stand in progress are handed out with the others.
+// Those that stand in progress, or wait again, are handed out with the others.
 func (w *Worker) settleLeft(ctx context.Context) {
 	for {
 		if len(w.cfg.Journal.Left()) > 0 {
@@ -130,12 +130,12 @@ func (w *Worker) settleLeft(ctx context.Context) {
 }
 
 func (w *Worker) settleLost(ctx context.Context) {
-	inProgress, err := w.cfg.Queue.InProgress(ctx)
+	known, err := w.cfg.Queue.Known(ctx)
 	if err != nil {
 		return // ctx has ended
 	}
 	for _, task := range w.cfg.Journal.Left() {
-		if inProgress[task.Key] {
+		if known[task.Key] {
 			continue
 		}
 		if past := w.cfg.Journal.Past(task); past.Kept {

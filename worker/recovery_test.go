@@ -197,3 +197,31 @@ func TestEqualTaskWhileOneRuns(t *testing.T) {
 		close(gate)
 	})
 }
+
+// TestBegunAndBackInTheQueue: the power has failed, and Redis lost with it that a
+// task was taken. It is settled when its turn comes, once, and not run again.
+func TestBegunAndBackInTheQueue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gate, runs := make(chan struct{}), 0
+		e := prepare(t, []worker.Action{action("slow", waits(gate)), action("x", func(context.Context, *worker.Call) error {
+			runs++
+			return nil
+		})}, func(c *worker.Config) { c.MaxConcurrency = 1 })
+		payload := []byte(`{"id":"1","action":"x","data":null}`)
+		must(t, e.journal.Begin(worker.Task{ID: "1", Action: "x", Payload: payload, Key: worker.KeyOf(payload)})())
+		e.journal.Crash(true)
+		e.push("0", "slow")
+		e.push("1", "x")
+		e.run()
+		synctest.Wait()
+		close(gate)
+		if got := e.Result(t, "1"); got.ExitCode != worker.ExitInterrupted {
+			t.Errorf("came to %+v", got)
+		}
+		synctest.Wait()
+		if told := e.Told("1"); runs != 0 || len(told) != 1 {
+			t.Errorf("ran %d times, was told %+v", runs, told)
+		}
+	})
+}

@@ -69,7 +69,7 @@ func wholeLife(t *testing.T, tasks *redisq.Tasks) {
 	ctx := t.Context()
 	result := finished()
 	result.Announcements = []worker.Announcement{{Channel: "node/1/event/changed", Payload: []byte("1")}}
-	_, err := tasks.InProgress(ctx)
+	_, err := tasks.Known(ctx)
 	must(t, err)
 	old, err := tasks.Next(ctx, 1)
 	must(t, err)

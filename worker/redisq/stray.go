@@ -88,10 +88,10 @@ func (t *Tasks) stray() (stray, bool) {
 	return first, true
 }
 
-// InProgress implements [worker.Queue].
-func (t *Tasks) InProgress(ctx context.Context) (map[string]bool, error) {
+// Known implements [worker.Queue].
+func (t *Tasks) Known(ctx context.Context) (map[string]bool, error) {
 	for {
-		keys, err := t.keysInProgress(ctx)
+		keys, err := t.knownKeys(ctx)
 		if err == nil || ctx.Err() != nil {
 			return keys, err
 		}
@@ -100,18 +100,20 @@ func (t *Tasks) InProgress(ctx context.Context) (map[string]bool, error) {
 	}
 }
 
-func (t *Tasks) keysInProgress(ctx context.Context) (map[string]bool, error) {
+func (t *Tasks) knownKeys(ctx context.Context) (map[string]bool, error) {
 	client := t.outbox.link.get()
 	if err := t.wantMaster(ctx, client); err != nil {
 		t.outbox.link.drop(client)
 		return nil, err
 	}
-	payloads, err := client.LRange(ctx, t.own(), 0, -1).Result()
-	if err != nil {
-		return nil, fmt.Errorf("list tasks in progress: %w", err)
+	pipe := client.TxPipeline() // no task moves in between
+	waiting := pipe.LRange(ctx, queueKey(t.opt.Agent), 0, -1)
+	inProgress := pipe.LRange(ctx, t.own(), 0, -1)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, fmt.Errorf("list tasks that wait or are in progress: %w", err)
 	}
-	keys := make(map[string]bool, len(payloads))
-	for _, payload := range payloads {
+	keys := map[string]bool{}
+	for _, payload := range slices.Concat(waiting.Val(), inProgress.Val()) {
 		keys[worker.KeyOf([]byte(payload))] = true
 	}
 	return keys, nil

@@ -109,11 +109,11 @@ func (i *MemoryInstance) pick(ctx context.Context, from func() int, wanted func(
 	return picked, found, err
 }
 
-// InProgress implements [worker.Queue].
-func (i *MemoryInstance) InProgress(ctx context.Context) (map[string]bool, error) {
+// Known implements [worker.Queue].
+func (i *MemoryInstance) Known(ctx context.Context) (map[string]bool, error) {
 	keys := map[string]bool{}
 	err := i.unlessEnded(ctx, func() {
-		for _, payload := range i.memory.inProgress {
+		for _, payload := range slices.Concat(i.memory.inProgress, i.memory.waiting) {
 			keys[worker.KeyOf([]byte(payload))] = true
 		}
 	})

@@ -19,7 +19,7 @@ func recoveryChecks() []check {
 		{"Return leaves alone what is being worked on", returnKeepsHeld},
 		{"Return leaves alone what the life before had begun", returnKeepsOld},
 		{"a task whose result could not be stored is not given back", returnKeepsUnstored},
-		{"InProgress tells the keys of the tasks in progress", inProgressKeys},
+		{"Known tells the keys of the tasks in progress, and of those that wait", knownKeys},
 		{"the result of a task that only its name is left of is stored once", finishByName},
 	}
 }
@@ -51,14 +51,17 @@ func rubbishLeft(b *bench) {
 	b.wantLists(Lists{InProgress: []string{order("old"), order("next")}})
 }
 
-func inProgressKeys(b *bench) {
+func knownKeys(b *bench) {
 	b.Strand(b.t, order("old"))
 	b.Remote.Push(b.t, order("next"), order("waiting"))
 	i := b.open()
 	b.take(i, "old")
 	b.take(i, "next")
-	got, err := i.InProgress(b.t.Context())
-	want := map[string]bool{worker.KeyOf([]byte(order("old"))): true, worker.KeyOf([]byte(order("next"))): true}
+	got, err := i.Known(b.t.Context())
+	want := map[string]bool{}
+	for _, id := range []string{"old", "next", "waiting"} {
+		want[worker.KeyOf([]byte(order(id)))] = true
+	}
 	if err != nil || !maps.Equal(got, want) {
 		b.t.Fatalf("got %v, %v", got, err)
 	}
