@@ -18,6 +18,7 @@ func recoveryChecks() []check {
 		{"Return gives back what was not handed out, in order", returns},
 		{"Return leaves alone what is being worked on", returnKeepsHeld},
 		{"Return leaves alone what the life before had begun", returnKeepsOld},
+		{"Return leaves alone what the life before had begun and this one not come to", returnKeepsOthers},
 		{"a task whose result could not be stored is not given back", returnKeepsUnstored},
 		{"Known tells the keys of the tasks in progress, and of those that wait", knownKeys},
 		{"the result of a task that only its name is left of is stored once", finishByName},
@@ -142,6 +143,17 @@ func returnKeepsOld(b *bench) {
 		b.t.Fatalf("return: %v", err)
 	}
 	b.wantLists(Lists{InProgress: []string{order("begun")}})
+}
+
+// Nor does it when this life has looked, and has not come to all of them.
+func returnKeepsOthers(b *bench) {
+	b.Strand(b.t, order("begun"), order("begun too"))
+	i := b.open()
+	b.take(i, "begun")
+	if err := i.Return(b.t.Context()); err != nil {
+		b.t.Fatalf("return: %v", err)
+	}
+	b.wantLists(Lists{InProgress: []string{order("begun"), order("begun too")}})
 }
 
 // A task that has run and could not be finished in time may not be given back,
