@@ -81,7 +81,7 @@ func (w *Worker) rejectNext(taking, ctx context.Context, tasks *sync.WaitGroup) 
 		w.ignored(err)
 		return
 	}
-	if past := w.cfg.Journal.Past(task); w.isBuiltin(task) || past != (Past{}) && !past.Running {
+	if past := w.cfg.Journal.Past(task); w.isBuiltin(task) || task.Foreign || past != (Past{}) && !past.Running {
 		w.start(ctx, tasks, task, func() {}) // no step is run; a repetition aside
 		return
 	}

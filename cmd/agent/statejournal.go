@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -18,27 +19,54 @@ const journalDir = "agent-journal"
 // enough; a second runs while the first is still being drained, or by mistake.
 const mostAgents = 8
 
-// openJournal opens the first journal of the agent that no other has in its
-// hands: agent-journal/node-1, else agent-journal/node-1.2, and so on.
+// openJournal opens a journal of the agent that no other has in its hands:
+// agent-journal/node-1, agent-journal/node-1.2, and so on. One that an earlier life
+// has left something in comes first: nobody else would settle that.
 func openJournal(agentID string, log *logrus.Entry) (*journal.Journal, error) {
+	var chosen *journal.Journal
 	path := filepath.Join(journalDir, strings.ReplaceAll(agentID, "/", "-"))
-	for n := 1; n <= mostAgents; n++ {
+	for n := 1; n <= mostAgents && (chosen == nil || len(chosen.Left()) == 0); n++ {
 		numbered := path
 		if n > 1 {
 			numbered = fmt.Sprintf("%s.%d", path, n)
 		}
-		opened, warning, err := journal.Open(numbered)
-		if taken, ok := errors.AsType[*journal.TakenError](err); ok {
-			log.Warnf("another agent with the id %s runs: %v", agentID, taken)
-			continue
+		if _, err := os.Stat(numbered); err != nil && chosen != nil {
+			break // there are no more
+		}
+		opened, err := tryJournal(numbered, agentID, log)
+		if err == nil && opened != nil {
+			chosen, opened = prefer(chosen, opened)
+		}
+		if opened != nil {
+			err = opened.Close()
 		}
 		if err != nil {
 			return nil, fmt.Errorf("state directory: %w", err)
 		}
-		if warning != nil {
-			log.Warnf("the journal cannot be read; tasks that were in progress are settled as if all had been started: %v", warning)
-		}
-		return opened, nil
 	}
-	return nil, fmt.Errorf("%d agents with the id %s run in this directory: end those that are too many", mostAgents, agentID)
+	if chosen == nil {
+		return nil, fmt.Errorf("%d agents with the id %s run in this directory: end those that are too many", mostAgents, agentID)
+	}
+	return chosen, nil
+}
+
+// prefer picks the first of two journals, unless something is left in the other alone.
+func prefer(first, other *journal.Journal) (chosen, rest *journal.Journal) {
+	if first == nil || len(first.Left()) == 0 && len(other.Left()) > 0 {
+		return other, first
+	}
+	return first, other
+}
+
+// tryJournal opens a journal; nil if another agent has it.
+func tryJournal(path, agentID string, log *logrus.Entry) (*journal.Journal, error) {
+	opened, warning, err := journal.Open(path)
+	if taken, ok := errors.AsType[*journal.TakenError](err); ok {
+		log.Warnf("another agent with the id %s runs: %v", agentID, taken)
+		return nil, nil
+	}
+	if warning != nil {
+		log.Warnf("the journal cannot be read; tasks that were in progress are settled as if all had been started: %v", warning)
+	}
+	return opened, err
 }

@@ -254,3 +254,50 @@ func TestTwoAgents(t *testing.T) {
 		}
 	}
 }
+
+// A second agent that was killed left its notes in a journal of its own: the next
+// one goes on with that.
+func TestSecondJournal(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	gate := n.gate()
+	n.step("hold/10", n.noting(gate.wait()))
+	first := n.start(nil)
+	n.begin("first", "hold")
+	second := n.start(nil)
+	second.shows(t, "another agent with the id "+n.id+" runs")
+	finished := n.watch("first")
+	n.push(map[string]any{"id": "end", "action": "cancel-task", "data": map[string]any{"task": "first"}})
+	n.push(map[string]any{"id": "end again", "action": "cancel-task", "data": map[string]any{"task": "first"}})
+	first.signal(syscall.SIGTERM)
+	first.end()
+	finished()
+	n.begin("second", "hold")
+	n.dies(second)
+	n.start(nil)
+	until(t, "what the second was running is settled", func() bool { return n.has("second") })
+	if text := n.get("second", "error"); !strings.Contains(text, "at step 10") {
+		t.Errorf("error text is %q", text)
+	}
+}
+
+// A result that meets a replica for longer than the agent asks it waits on disk,
+// and is stored when that Redis is a master again.
+func TestResultOutlivesAReplica(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	gate := n.gate()
+	n.step("hold/10", n.noting(gate.wait()+"; echo done"))
+	p := n.start(map[string]string{"AGENT_POLLING_INTERVAL": "20ms"})
+	n.begin("late", "hold")
+	n.redis.Do(t, "replicaof", "127.0.0.1", "1") // which does not answer: the data stay
+	gate.open()
+	p.shows(t, "it is stored when that is possible again")
+	n.redis.Do(t, "replicaof", "no", "one")
+	until(t, "the result is stored", func() bool { return n.has("late") })
+	n.want("late", "output", "done\n")
+	until(t, "nothing is in progress", func() bool { return len(n.inProgress()) == 0 })
+	if n.runs("late") != 1 {
+		t.Errorf("the step ran %d times", n.runs("late"))
+	}
+}

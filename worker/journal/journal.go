@@ -11,8 +11,8 @@
 // A record is a line: a checksum, a space, JSON. The checksum (CRC-32C,
 // hexadecimal) covers the number of the log's generation too, so that what an
 // earlier generation left behind the end is no record. The files are filled with
-// zeros in advance: a record changes no metadata, needs no space on a disk that
-// has become full, and is on disk after one fdatasync(2).
+// zeros in advance: a record changes no metadata, as a rule needs no space on a disk
+// that has become full, and is on disk after one fdatasync(2).
 //
 // That a task is begun is on disk before the wait of [Journal.Begin] returns.
 // Which step it has come to is only written, which survives a kill and not a

@@ -61,26 +61,6 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// TestUnmapped: where files cannot be mapped, they are written to.
-func TestUnmapped(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	j := life(t, dir)
-	for number := range j.log.files {
-		must(t, j.log.unmap(number))
-	}
-	must(t, j.Begin(task(1))())
-	must(t, j.Step(task(1), "10a"))
-	must(t, j.log.begin(j.live()))
-	must(t, j.Begin(task(2))())
-	j.kill(t)
-	j = life(t, dir)
-	defer func() { must(t, j.Close()) }()
-	if past := j.Past(task(1)); past.Step != "10a" || j.Past(task(2)).Begun != 1 {
-		t.Fatalf("past is %+v, %+v", past, j.Past(task(2)))
-	}
-}
-
 func task(n int) worker.Task {
 	payload := fmt.Appendf(nil, `{"id":"%d","action":"a"}`, n)
 	return worker.Task{ID: strconv.Itoa(n), Action: "a", Payload: payload, Key: worker.KeyOf(payload)}

@@ -13,13 +13,12 @@ import (
 // logSize is what a log has space for, as a rule: some thousand records.
 const logSize = 512 << 10
 
-// log is a pair of files, one of which is written to. They are mapped into
-// memory, where the file system can do that: what is written there is the kernel's
-// at once, and survives the agent, without a system call.
+// log is a pair of files, one of which is written to. They are written with system
+// calls, and not through a map, which on a full disk of some file systems, or when
+// somebody cuts a file off, ends the process with SIGBUS.
 type log struct {
 	files      [2]*os.File
 	sizes      [2]int
-	mapped     [2][]byte // nil: the file is written to
 	current    int
 	instance   string
 	generation int64
@@ -45,39 +44,25 @@ func openLog(dir string) (*log, error) {
 	return l, nil
 }
 
-// reserve fills a file up with zeros to a size, and maps it. Space that is
-// written once is there: a disk that becomes full does not take it back.
+// reserve fills a file up with zeros to a size. On most file systems space that
+// was written once is there: a disk that becomes full does not take it back.
 func (l *log) reserve(number, size int) error {
 	file := l.files[number]
 	info, err := file.Stat()
 	if err != nil {
 		return err
 	}
-	if missing := int64(size) - info.Size(); missing > 0 {
-		_, err = file.WriteAt(make([]byte, missing), info.Size())
-		err = errors.Join(err, file.Sync(), syncDir(filepath.Dir(file.Name())))
+	l.sizes[number] = max(size, int(info.Size()))
+	missing := int64(size) - info.Size()
+	if missing <= 0 {
+		return nil
 	}
-	size = max(size, int(info.Size()))
-	if err != nil || l.sizes[number] == size {
-		return err
-	}
-	if err = l.unmap(number); err != nil {
-		return err
-	}
-	l.sizes[number] = size
-	mapped, err := unix.Mmap(int(file.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err == nil {
-		l.mapped[number] = mapped
-	}
-	return nil // without a map it takes a system call
+	_, err = file.WriteAt(make([]byte, missing), info.Size())
+	return errors.Join(err, file.Sync(), syncDir(filepath.Dir(file.Name())))
 }
 
 // put writes into a file.
 func (l *log) put(number int, content []byte, at int) error {
-	if mapped := l.mapped[number]; mapped != nil {
-		copy(mapped[at:], content)
-		return nil
-	}
 	if _, err := l.files[number].WriteAt(content, int64(at)); err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
@@ -100,12 +85,12 @@ func (l *log) begin(live []record) error {
 	if err != nil {
 		return err
 	}
-	if err := l.put(number, content, 0); err != nil {
-		return err
+	if err = l.put(number, content, 0); err == nil {
+		err = syncFile(l.files[number])
 	}
-	if err := syncFile(l.files[number]); err != nil {
-		l.mapped[number][0] = 0 // what follows goes to the other file, which has to be the newer one
-		return err
+	if err != nil {
+		// What follows goes to the other file, which has to be the newer one.
+		return errors.Join(err, l.put(number, []byte{0}, 0))
 	}
 	l.current, l.generation, l.end = number, generation, len(content)
 	return nil
@@ -136,19 +121,9 @@ func syncFile(file *os.File) error {
 	}
 }
 
-func (l *log) unmap(number int) error {
-	mapped := l.mapped[number]
-	l.mapped[number] = nil
-	if mapped == nil {
-		return nil
-	}
-	return unix.Munmap(mapped)
-}
-
 func (l *log) close() error {
 	var errs []error
-	for number, file := range l.files {
-		errs = append(errs, l.unmap(number))
+	for _, file := range l.files {
 		if file != nil {
 			errs = append(errs, file.Close())
 		}

@@ -20,6 +20,7 @@ func (t *Tasks) Accept(_ context.Context, task worker.Task) {
 		t.opt.Log.Errorf("task/%s/%s: not shown to others: %v", t.opt.Agent, task.ID, err) // it was decoded once
 		return
 	}
+	t.show(string(task.Payload))
 	pending := message(worker.Progress{Status: worker.Pending})
 	unit, life := ttl(t.expire())
 	t.outbox.post(&write{accepts: task.Key, commands: func(ctx context.Context) []*redis.Cmd {

@@ -9,6 +9,16 @@ func (t *Tasks) hold(payload string) {
 	t.held[payload] = holding{count: t.held[payload].count + 1, connection: t.connection()}
 }
 
+// show notes that others are told of a task in this life.
+func (t *Tasks) show(payload string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if h, ok := t.held[payload]; ok {
+		h.shown = true
+		t.held[payload] = h
+	}
+}
+
 // release notes that it is finished, or was never begun.
 func (t *Tasks) release(payload string) {
 	t.mu.Lock()
@@ -31,11 +41,13 @@ func (t *Tasks) cameBack(payload string) bool {
 	return ok && h.connection < t.connection()
 }
 
-// wasAway tells whether Redis may have lost sight of a task since it was taken.
+// wasAway tells whether Redis may have lost sight of a task since it was taken, or
+// shown by an earlier life.
 func (t *Tasks) wasAway(payload string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.held[payload].connection < t.connection()
+	h, ok := t.held[payload]
+	return ok && (!h.shown || h.connection < t.connection())
 }
 
 // connection numbers the connections over which tasks are fetched. A new one may

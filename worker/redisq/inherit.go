@@ -20,6 +20,7 @@ func (t *Tasks) Inherit(ctx context.Context) {
 		found, err := t.foreignTasks(ctx)
 		if err != nil {
 			t.opt.Log.Debugf("look for tasks of other instances: %v", err) // the queue reports what is wrong
+			others.seen = nil                                              // they could not show that they live, either
 		} else {
 			t.inherit(others.left(found, time.Now()))
 		}
@@ -70,11 +71,16 @@ func (s *strangers) left(found map[stray]time.Duration, now time.Time) []stray {
 // foreignTasks are the tasks in progress of other instances, with how long the
 // context of each lives; 0 if there is none.
 func (t *Tasks) foreignTasks(ctx context.Context) (map[stray]time.Duration, error) {
-	client := t.outbox.link.get()
+	client, done := t.look(ctx)
+	defer done()
 	if err := t.wantMaster(ctx, client); err != nil {
+		t.looks.drop(client)
 		return nil, err
 	}
 	lists, err := t.otherLists(ctx, client)
+	if err == nil && len(lists) > 0 {
+		err = t.probe(ctx, client)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +91,15 @@ func (t *Tasks) foreignTasks(ctx context.Context) (map[stray]time.Duration, erro
 		}
 	}
 	return found, nil
+}
+
+// probe tells whether Redis takes writes: as long as it does not, nobody's
+// heartbeats are heard.
+func (t *Tasks) probe(ctx context.Context, client *redis.Client) error {
+	if err := client.Set(ctx, probeKey(t.opt.Agent), "", time.Second).Err(); err != nil {
+		return fmt.Errorf("try to write: %w", err)
+	}
+	return nil
 }
 
 // addTasks finds the tasks of one list. What is no task has no context.
@@ -136,7 +151,8 @@ func (t *Tasks) inherit(left []stray) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, s := range left {
-		if t.held[s.payload].count == 0 && !slices.Contains(t.strays, s) {
+		_, settled := t.ended.tasks[worker.KeyOf([]byte(s.payload))] // since it was looked for
+		if !settled && t.held[s.payload].count == 0 && !slices.Contains(t.strays, s) {
 			t.strays = append(t.strays, s)
 		}
 	}

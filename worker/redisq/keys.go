@@ -23,6 +23,10 @@ func inProgressKey(agent, instance string) string { return agent + "/tasks/in-pr
 // it, so that others see the agent in BRPOP.
 func presenceKey(agent string) string { return agent + "/presence" }
 
+// probeKey is this package's own: it is written, for a second, to see whether
+// Redis takes writes.
+func probeKey(agent string) string { return agent + "/tasks/probe" }
+
 func environmentKey(agent string) string { return agent + "/environment" }
 
 func taskKey(agent, task, part string) string { return "task/" + agent + "/" + task + "/" + part }

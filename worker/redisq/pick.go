@@ -23,7 +23,9 @@ const lookAtOnce = 128
 
 // Ahead implements [worker.Queue].
 func (t *Tasks) Ahead(ctx context.Context, wanted func(worker.Task) bool) (worker.Task, bool, error) {
-	length, err := t.outbox.link.get().LLen(ctx, queueKey(t.opt.Agent)).Result()
+	client, done := t.look(ctx)
+	defer done()
+	length, err := client.LLen(ctx, queueKey(t.opt.Agent)).Result()
 	if err != nil {
 		return worker.Task{}, false, fmt.Errorf("look at the queue: %w", err)
 	}
@@ -36,7 +38,7 @@ func (t *Tasks) Ahead(ctx context.Context, wanted func(worker.Task) bool) (worke
 	t.ahead = mark{length: int(length)}
 	t.mu.Unlock()
 
-	task, found, err := t.pick(ctx, min(fresh, int(length)), wanted)
+	task, found, err := t.pick(ctx, client, min(fresh, int(length)), wanted)
 	if found || err != nil { // there may be more
 		t.mu.Lock()
 		t.ahead = mark{length: before.length, taken: before.taken + t.ahead.taken}
@@ -58,11 +60,13 @@ func (t *Tasks) Withdraw(ctx context.Context, id string) (worker.Task, bool, err
 }
 
 func (t *Tasks) withdraw(ctx context.Context, id string) (worker.Task, bool, error) {
-	length, err := t.outbox.link.get().LLen(ctx, queueKey(t.opt.Agent)).Result()
+	client, done := t.look(ctx)
+	defer done()
+	length, err := client.LLen(ctx, queueKey(t.opt.Agent)).Result()
 	if err != nil {
 		return worker.Task{}, false, fmt.Errorf("look at the queue: %w", err)
 	}
-	task, found, err := t.pick(ctx, int(length), func(task worker.Task) bool { return task.ID == id })
+	task, found, err := t.pick(ctx, client, int(length), func(task worker.Task) bool { return task.ID == id })
 	if found {
 		t.mu.Lock()
 		t.ahead.taken++
@@ -72,10 +76,10 @@ func (t *Tasks) withdraw(ctx context.Context, id string) (worker.Task, bool, err
 }
 
 // pick takes the oldest wanted one of the tasks that were pushed last.
-func (t *Tasks) pick(ctx context.Context, last int, wanted func(worker.Task) bool) (worker.Task, bool, error) {
+func (t *Tasks) pick(ctx context.Context, client *redis.Client, last int, wanted func(worker.Task) bool) (worker.Task, bool, error) {
 	for end := last; end > 0; end -= lookAtOnce {
 		start := max(0, end-lookAtOnce)
-		payloads, err := t.outbox.link.get().LRange(ctx, queueKey(t.opt.Agent), int64(start), int64(end-1)).Result()
+		payloads, err := client.LRange(ctx, queueKey(t.opt.Agent), int64(start), int64(end-1)).Result()
 		if err != nil {
 			return worker.Task{}, false, fmt.Errorf("look at the queue: %w", err)
 		}
@@ -84,7 +88,7 @@ func (t *Tasks) pick(ctx context.Context, last int, wanted func(worker.Task) boo
 			if err != nil || !wanted(task) {
 				continue
 			}
-			if moved, err := t.move(ctx, payload); moved || err != nil {
+			if moved, err := t.move(ctx, client, payload); moved || err != nil {
 				return task, moved, err
 			}
 		}
@@ -98,12 +102,12 @@ const moveTries = 100
 
 // move takes a payload out of the queue's middle; false if it is gone. After an
 // error it may have been moved all the same: then it is handed out as a stray.
-func (t *Tasks) move(ctx context.Context, payload string) (moved bool, err error) {
+func (t *Tasks) move(ctx context.Context, client *redis.Client, payload string) (moved bool, err error) {
 	t.moving.Lock()
 	defer t.moving.Unlock()
 	t.hold(payload)
 	for range moveTries {
-		if moved, err = t.tryMove(ctx, payload); !errors.Is(err, redis.TxFailedErr) {
+		if moved, err = t.tryMove(ctx, client, payload); !errors.Is(err, redis.TxFailedErr) {
 			break
 		}
 	}
@@ -117,9 +121,9 @@ func (t *Tasks) move(ctx context.Context, payload string) (moved bool, err error
 	return moved, nil
 }
 
-func (t *Tasks) tryMove(ctx context.Context, payload string) (moved bool, err error) {
+func (t *Tasks) tryMove(ctx context.Context, client *redis.Client, payload string) (moved bool, err error) {
 	queue := queueKey(t.opt.Agent)
-	err = t.outbox.link.get().Watch(ctx, func(tx *redis.Tx) error {
+	err = client.Watch(ctx, func(tx *redis.Tx) error {
 		if gone := tx.LPos(ctx, queue, payload, redis.LPosArgs{}).Err(); gone != nil {
 			return gone
 		}

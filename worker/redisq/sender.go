@@ -125,6 +125,11 @@ func confirm(ctx context.Context, client *redis.Client, batch []*write) error {
 	if err := roundTrip(ctx, client, questions); err != nil {
 		return err
 	}
+	for _, question := range questions {
+		if err := question.Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return err // loading, for example: it is asked again
+		}
+	}
 	for i, w := range unsure {
 		w.confirmed = errors.Is(questions[2*i].Err(), redis.Nil) && isOne(questions[2*i+1])
 	}

@@ -88,6 +88,14 @@ func (t *Tasks) stray() (stray, bool) {
 	return first, true
 }
 
+// look is the client for looks at lists, whose connections are given up when ctx
+// ends: go-redis does not interrupt a command then.
+func (t *Tasks) look(ctx context.Context) (client *redis.Client, done func()) {
+	client = t.looks.get()
+	stop := context.AfterFunc(ctx, func() { t.looks.drop(client) })
+	return client, func() { stop() }
+}
+
 // Known implements [worker.Queue].
 func (t *Tasks) Known(ctx context.Context) (map[string]bool, error) {
 	for {
@@ -101,9 +109,10 @@ func (t *Tasks) Known(ctx context.Context) (map[string]bool, error) {
 }
 
 func (t *Tasks) knownKeys(ctx context.Context) (map[string]bool, error) {
-	client := t.outbox.link.get()
+	client, done := t.look(ctx)
+	defer done()
 	if err := t.wantMaster(ctx, client); err != nil {
-		t.outbox.link.drop(client)
+		t.looks.drop(client)
 		return nil, err
 	}
 	pipe := client.TxPipeline() // no task moves in between

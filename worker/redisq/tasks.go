@@ -28,6 +28,7 @@ type Tasks struct {
 	opt    Options
 	health *health
 	fetch  *link   // waits in BLMOVE
+	looks  *link   // looks at lists by the way
 	outbox *outbox // everything that is written
 
 	// moving is held while tasks are moved one by one, and while the list in
@@ -49,6 +50,7 @@ type Tasks struct {
 type holding struct {
 	count      int   // equal payloads are different tasks
 	connection int64 // over which it was taken
+	shown      bool  // others were told of it
 }
 
 // stray is a payload in progress that is to be handed out.
@@ -71,6 +73,7 @@ func NewTasks(opt Options) *Tasks {
 	fetch.server.replyTime = opt.PollingInterval + replyTime
 	return &Tasks{
 		opt: opt, health: health, fetch: fetch, fetched: 1, suspect: true,
+		looks:   &link{server: opt.Server, size: lookConnections},
 		outbox:  newOutbox(&link{server: opt.Server, size: outboxConnections}, health, opt.PollingInterval),
 		held:    map[string]holding{},
 		foreign: map[string]string{},
@@ -78,20 +81,24 @@ func NewTasks(opt Options) *Tasks {
 	}
 }
 
-// outboxConnections are one for the batches, and two for what is done by the way:
-// looks at the queue, and signs of life.
-const outboxConnections = 3
+// outboxConnections are one for the batches and one to give tasks back;
+// lookConnections one for what other instances left, and one for the engine's own actions.
+const (
+	outboxConnections = 2
+	lookConnections   = 2
+)
 
 // Reconnect drops all connections: the next ones resolve the address again.
 func (t *Tasks) Reconnect() {
 	t.fetch.drop(nil)
+	t.looks.drop(nil)
 	t.outbox.link.drop(nil)
 }
 
 // Close ends all connections.
 func (t *Tasks) Close() error {
 	t.outbox.end()
-	return errors.Join(t.fetch.close(), t.outbox.link.close())
+	return errors.Join(t.fetch.close(), t.looks.close(), t.outbox.link.close())
 }
 
 // retryPause is how long to wait after a failure: short while a connection is
