@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"cluster-agent/events"
+	"cluster-agent/internal/cluster"
 	"cluster-agent/internal/host"
 	"cluster-agent/internal/node"
 	"cluster-agent/internal/redistest"
@@ -140,6 +141,7 @@ func TestLeaderChangedIsRefused(t *testing.T) {
 	}
 	for _, payload := range []string{
 		"", "no JSON", "null", "[]", "{}", `{"node_id":"3"}`, `{"node_id":0,"endpoint":"h:1"}`, `{"node_id":-1}`, `{"node_id":1.5}`,
+		`{"node_id":3,"endpoint":"h:1","epoch":-1}`, `{"node_id":3,"endpoint":"h:1","epoch":"7"}`,
 	} {
 		a.want(t, "cluster", "leader-changed", payload, "aborted", 2, "10switch_leader")
 	}
@@ -147,6 +149,26 @@ func TestLeaderChangedIsRefused(t *testing.T) {
 	a.want(t, "cluster", "leader-changed", good, "aborted", 1, "10switch_leader")
 	if n := a.applied.Load(); n != 0 {
 		t.Errorf("applied %d times", n)
+	}
+}
+
+// An announcement that is older than what the records say is refused; one without an
+// epoch, from another implementation, is taken for what it says.
+func TestLeaderChangedOutOfDate(t *testing.T) {
+	t.Parallel()
+	a := newAgent(t)
+	client := a.redis.Client()
+	must(t, client.Set(t.Context(), "cluster/network", "10.5.4.0/24", 0).Err())
+	must(t, client.HSet(t.Context(), "cluster/environment", "NODE_ID", 1).Err())
+	for id, address := range map[string]string{"1": "127.0.0.254", "3": "127.0.0.255"} {
+		must(t, client.HSet(t.Context(), "node/"+id+"/vpn", "ip_address", address, "endpoint", "192.0.2.1:55820").Err())
+	}
+	must(t, cluster.NewStore(client).SetLeadership(t.Context(), cluster.Leadership{Epoch: 4, Node: 1}))
+	for epoch, code := range map[string]int{
+		`,"epoch":3`: 2, `,"epoch":4`: 2,
+		`,"epoch":5`: 1, ``: 1, `,"epoch":0`: 1, // obeyed: node 3 is not there to take over
+	} {
+		a.want(t, "cluster", "leader-changed", `{"node_id":3,"endpoint":"192.0.2.3:55820"`+epoch+`}`, "aborted", code, "10switch_leader")
 	}
 }
 

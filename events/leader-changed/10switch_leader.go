@@ -24,15 +24,20 @@ func (s steps) switchLeader(ctx context.Context, c *worker.Call) error {
 	var payload struct {
 		NodeID   int    `json:"node_id"`
 		Endpoint string `json:"endpoint"`
+		Epoch    int64  `json:"epoch"`
 	}
 	if err := c.Decode(&payload); err != nil {
 		return worker.Exit(exitRefused, err)
 	}
-	if payload.NodeID < 1 {
-		return worker.Exit(exitRefused, errors.New("the event names no node"))
+	if payload.NodeID < 1 || payload.Epoch < 0 {
+		return worker.Exit(exitRefused, errors.New("the event names no node, or no epoch that there can be"))
 	}
-	return s.machine.SwitchLeader(ctx, node.Switch{
-		Leader: payload.NodeID, Endpoint: payload.Endpoint,
+	err := s.machine.SwitchLeader(ctx, node.Switch{
+		Leader: payload.NodeID, Endpoint: payload.Endpoint, Epoch: payload.Epoch,
 		Planned: true, Wait: switchTime, Say: c.Log().Infof,
 	})
+	if errors.Is(err, node.ErrOldOrder) {
+		return worker.Exit(exitRefused, err)
+	}
+	return err
 }

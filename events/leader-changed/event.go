@@ -1,9 +1,11 @@
 // Package leaderchanged handles cluster/event/leader-changed, by which the
 // leader tells all nodes, itself included, who is to lead:
 //
-//	{"node_id":3,"endpoint":"node3.example.com:55820"}
+//	{"node_id":3,"endpoint":"node3.example.com:55820","epoch":7}
 //
-// Exit code 2 if anybody but the cluster says so, or if the payload cannot be read.
+// epoch counts the changes of the leader; another implementation leaves it out. Exit
+// code 2 if anybody but the cluster says so, if the payload cannot be read, or if this
+// node knows of a later change.
 package leaderchanged
 
 import (

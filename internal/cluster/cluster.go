@@ -4,7 +4,7 @@
 //
 // The keys and their shapes are those of the cluster: cluster/network,
 // cluster/environment, cluster/node_sequence, cluster/uuid, cluster/acls,
-// node/N/vpn, node/N/flags.
+// node/N/vpn, node/N/flags; and one of this software's own, cluster/leadership.
 package cluster
 
 import (
@@ -76,15 +76,17 @@ func (s *Store) Leader(ctx context.Context) (int, error) {
 	return leader, nil
 }
 
-// SetLeader records who leads. Only a master can.
-func (s *Store) SetLeader(ctx context.Context, node int, endpoint string) error {
+// SetLeader records who leads, and since which epoch. Only a master can. endpoint
+// may be empty: that of the record stays.
+func (s *Store) SetLeader(ctx context.Context, l Leadership, endpoint string) error {
 	pipe := s.redis.TxPipeline()
-	pipe.HSet(ctx, environmentKey, leaderField, node)
+	pipe.HSet(ctx, environmentKey, leaderField, l.Node)
+	writeLeadership(ctx, pipe, l)
 	if endpoint != "" {
-		pipe.HSet(ctx, VPNKey(node), "endpoint", endpoint)
+		pipe.HSet(ctx, VPNKey(l.Node), "endpoint", endpoint)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		return fmt.Errorf("record node %d as leader: %w", node, err)
+		return fmt.Errorf("record node %d as leader: %w", l.Node, err)
 	}
 	return nil
 }

@@ -54,14 +54,14 @@ func TestLeader(t *testing.T) {
 	if got, err := store.Leader(ctx); err == nil {
 		t.Errorf("nobody leads: %d", got)
 	}
-	must(t, store.SetLeader(ctx, 3, "node3.example.com:55820"))
+	must(t, store.SetLeader(ctx, Leadership{Epoch: 2, Node: 3}, "node3.example.com:55820"))
 	if got, err := store.Leader(ctx); err != nil || got != 3 {
 		t.Errorf("leader: %d, %v", got, err)
 	}
 	if got := client.HGet(ctx, "node/3/vpn", "endpoint").Val(); got != "node3.example.com:55820" {
 		t.Errorf("endpoint of the leader: %q", got)
 	}
-	must(t, store.SetLeader(ctx, 3, "")) // no endpoint named: that of the record stays
+	must(t, store.SetLeader(ctx, Leadership{Epoch: 3, Node: 3}, "")) // no endpoint named: that of the record stays
 	if got := client.HGet(ctx, "node/3/vpn", "endpoint").Val(); got != "node3.example.com:55820" {
 		t.Errorf("endpoint of the leader afterwards: %q", got)
 	}

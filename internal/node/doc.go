@@ -49,5 +49,6 @@
 // # Files
 //
 // In the state directory of the node agent: vpn-peers, the keys of peers that this
-// software has added and may remove; membership.json, the [Standing].
+// software has added and may remove; membership.json, the [Standing];
+// leadership.json, the last change of the leader that the node has heard of.
 package node

@@ -22,12 +22,16 @@ func (sw *switching) lead(ctx context.Context) error {
 	// before anybody can read who leads. The data follow beside the turn, for
 	// which the others wait; should they be cut off, Settle finds that this node leads.
 	rememberErr := sw.session.Remember(ctx)
-	if err := sw.session.SetLeader(ctx, sw.target.ID, sw.Endpoint); err != nil {
+	own, err := sw.begun(ctx)
+	if err == nil {
+		err = sw.session.SetLeader(ctx, own, sw.Endpoint)
+	}
+	if err != nil {
 		return errors.Join(rememberErr, err)
 	}
 	saved := make(chan error, 1)
 	go func() { saved <- sw.session.Persist(ctx) }()
-	err := errors.Join(rememberErr, sw.turn(ctx), <-saved)
+	err = errors.Join(rememberErr, sw.turn(ctx), <-saved, sw.machine.rememberLeadership(ctx, sw.session.Store, own))
 	if err == nil {
 		sw.Say("node %d leads: its Redis is master, its VPN the hub", sw.target.ID)
 	}
@@ -78,7 +82,7 @@ func (sw *switching) handOver(ctx context.Context) error {
 		return sw.undo(ctx, err)
 	}
 	// First of all that a restart, or a power cut, changes nothing.
-	err := errors.Join(sw.session.Remember(ctx), sw.nameTarget(ctx), sw.letGo(ctx), sw.turn(ctx))
+	err := errors.Join(sw.session.Remember(ctx), sw.nameTarget(ctx), sw.letGo(ctx), sw.turn(ctx), sw.keep(ctx))
 	if err == nil {
 		sw.Say("node %d is a worker now and follows node %d", sw.session.self, sw.target.ID)
 	}
@@ -107,12 +111,14 @@ func (sw *switching) follow(ctx context.Context) error {
 	var leaveErr error
 	if sw.Planned {
 		leaveErr = sw.leave(ctx)
+	} else {
+		leaveErr = sw.machine.forgetLeadership()
 	}
 	turnErr := sw.turn(ctx)
 	if err := sw.session.Follow(ctx, sw.target.Address); err != nil {
 		return errors.Join(leaveErr, turnErr, err)
 	}
-	return errors.Join(leaveErr, turnErr, sw.session.Remember(ctx), sw.awaitReplica(ctx))
+	return errors.Join(leaveErr, turnErr, sw.session.Remember(ctx), sw.awaitReplica(ctx), sw.keep(ctx))
 }
 
 // leaveTime is how long the link to the old hub outlives the replication over

@@ -31,7 +31,7 @@ func (m *Machine) Settle(ctx context.Context) (vpn.Report, error) {
 			return errors.Join(aclErr, err)
 		}
 		followErr := m.followRecords(ctx, s)
-		roleErr := m.keepRole(ctx, s)
+		roleErr := errors.Join(m.keepRole(ctx, s), m.keepLeadership(ctx, s))
 		hostsErr := m.nameLeader(ctx, s)
 		var vpnErr error
 		report, vpnErr = m.applyRoutes(ctx, s)

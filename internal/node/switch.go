@@ -25,8 +25,11 @@ type Switch struct {
 	// Planned: the present leader has announced the switch and hands over. Else
 	// it is taken for dead, unless it answers.
 	Planned bool
-	Force   bool          // lead although the present leader answers
-	Wait    time.Duration // longest wait for the other nodes
+	// Epoch is what the announcement of a planned switch says; 0: nothing, it comes
+	// from an implementation without epochs.
+	Epoch int64
+	Force bool          // lead although the present leader answers
+	Wait  time.Duration // longest wait for the other nodes
 	// Say tells a person what is done and what is waited for.
 	Say func(format string, args ...any)
 
@@ -59,10 +62,13 @@ type switching struct {
 func (m *Machine) SwitchLeader(ctx context.Context, order Switch) error {
 	return m.locked(ctx, func(s *session) error {
 		sw, err := m.beginSwitch(ctx, s, order)
-		if err != nil {
-			return fmt.Errorf("switch to node %d as leader: %w", order.Leader, err)
+		if err == nil {
+			err = sw.refuseOld(ctx)
 		}
-		if err := sw.run(ctx); err != nil {
+		if err == nil {
+			err = sw.run(ctx)
+		}
+		if err != nil {
 			return fmt.Errorf("switch to node %d as leader: %w", order.Leader, err)
 		}
 		return nil

@@ -1,0 +1,185 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"cluster-agent/internal/cluster"
+	"cluster-agent/internal/host"
+)
+
+// ErrOldOrder refuses an order of a leadership that is over.
+var ErrOldOrder = errors.New("it is out of date")
+
+// leadershipFile, in the state directory of the node agent, holds the last change of
+// the leader that this node has heard of. The records say the same; but those of a
+// node that gets its data from a leader of old are older than what it has seen.
+const leadershipFile = "leadership.json"
+
+// remembered is the file. What was another cluster's counts for nothing.
+type remembered struct {
+	cluster.Leadership
+
+	Cluster string `json:"cluster"` // its UUID
+}
+
+func (m *Machine) leadershipPath() string {
+	return filepath.Join(m.Files.StateDir(host.NodeAgent), leadershipFile)
+}
+
+// readLeadership reads the file; zero if there is none. One that cannot be read is
+// worth a line in the log and no more: the records are there, too.
+func (m *Machine) readLeadership() remembered {
+	var r remembered
+	text, err := os.ReadFile(m.leadershipPath())
+	if err == nil {
+		err = json.Unmarshal(text, &r)
+	}
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			m.Log.Warnf("read what this node remembers of leaders: %v", err)
+		}
+		return remembered{}
+	}
+	return r
+}
+
+// knownLeadership is the last change of the leader that this node knows of, by its
+// records or by its memory.
+func (m *Machine) knownLeadership(ctx context.Context, s *cluster.Store) (cluster.Leadership, error) {
+	recorded, err := s.Leadership(ctx)
+	if err != nil {
+		return recorded, err
+	}
+	kept := m.readLeadership()
+	if kept.Epoch <= recorded.Epoch {
+		return recorded, nil
+	}
+	uuid, err := s.UUID(ctx)
+	if err != nil || kept.Cluster != uuid {
+		return recorded, err
+	}
+	return kept.Leadership, nil
+}
+
+// rememberLeadership keeps a change of the leader, if none that is later is known.
+func (m *Machine) rememberLeadership(ctx context.Context, s *cluster.Store, l cluster.Leadership) error {
+	uuid, err := s.UUID(ctx)
+	if err != nil || l.Epoch == 0 {
+		return err
+	}
+	kept := m.readLeadership()
+	if kept.Cluster == uuid && kept.Epoch >= l.Epoch {
+		return nil
+	}
+	text, err := json.Marshal(remembered{Leadership: l, Cluster: uuid})
+	if err == nil {
+		_, err = host.WriteFile(m.leadershipPath(), append(text, '\n'), host.Secret())
+	}
+	if err != nil {
+		return fmt.Errorf("remember who leads: %w", err)
+	}
+	return nil
+}
+
+// forgetLeadership makes the records count alone: an administrator decides who leads,
+// and may go back behind a leader whose data are lost.
+func (m *Machine) forgetLeadership() error {
+	if err := os.Remove(m.leadershipPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("forget who led: %w", err)
+	}
+	return nil
+}
+
+// ownLeadership is that of this node, which leads: the one of the record, or one
+// later than any that this node knows of, if the record is another's.
+func (m *Machine) ownLeadership(ctx context.Context, s *cluster.Store, self int) (l cluster.Leadership, recorded bool, err error) {
+	record, err := s.Leadership(ctx)
+	if err != nil || record.Node == self {
+		return record, err == nil, err
+	}
+	known, err := m.knownLeadership(ctx, s)
+	return cluster.Leadership{Epoch: known.Epoch + 1, Node: self}, false, err
+}
+
+// keepLeadership remembers what the records say of the leader. On the leader itself
+// it sees to it that they say so: the agent may not have been there when the
+// mastership came, or another implementation handed over, which knows no epochs.
+func (m *Machine) keepLeadership(ctx context.Context, s *session) error {
+	records, _, err := s.snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	role, err := s.readRole(ctx)
+	if err != nil {
+		return err
+	}
+	if !role.Master {
+		recorded, err := s.Leadership(ctx)
+		return errors.Join(err, m.rememberLeadership(ctx, s.Store, recorded))
+	}
+	if records.Leader != s.self {
+		return nil
+	}
+	own, err := m.recordLeadership(ctx, s.Store, s.self)
+	return errors.Join(err, m.rememberLeadership(ctx, s.Store, own))
+}
+
+// recordLeadership makes the records of this node, which leads, say so.
+func (m *Machine) recordLeadership(ctx context.Context, s *cluster.Store, self int) (cluster.Leadership, error) {
+	own, recorded, err := m.ownLeadership(ctx, s, self)
+	if err == nil && !recorded {
+		err = s.SetLeadership(ctx, own)
+	}
+	return own, err
+}
+
+// NextLeadership is what a node that is to lead after this one, the leader, has to be
+// announced with.
+func (m *Machine) NextLeadership(ctx context.Context, node int) (cluster.Leadership, error) {
+	next := cluster.Leadership{Node: node}
+	err := m.with(func(s *session) error {
+		_, err := m.recordLeadership(ctx, s.Store, s.self)
+		if err != nil {
+			return err
+		}
+		known, err := m.knownLeadership(ctx, s.Store)
+		next.Epoch = known.Epoch + 1
+		return err
+	})
+	return next, err
+}
+
+// refuseOld refuses an order that others have given before the last one that this
+// node knows of: events can be late, and a leader of old can come back.
+func (sw *switching) refuseOld(ctx context.Context) error {
+	if sw.Epoch == 0 {
+		return nil
+	}
+	known, err := sw.machine.knownLeadership(ctx, sw.session.Store)
+	if err != nil {
+		return err
+	}
+	if order := (cluster.Leadership{Epoch: sw.Epoch, Node: sw.target.ID}); order.OlderThan(known) {
+		return fmt.Errorf("%w: that was to be epoch %d of the cluster's leaders, and this node knows of epoch %d, led by node %d",
+			ErrOldOrder, order.Epoch, known.Epoch, known.Node)
+	}
+	return nil
+}
+
+// begun is the leadership that this switch begins, on the node that is to lead.
+func (sw *switching) begun(ctx context.Context) (cluster.Leadership, error) {
+	own, _, err := sw.machine.ownLeadership(ctx, sw.session.Store, sw.target.ID)
+	own.Epoch = max(own.Epoch, sw.Epoch)
+	return own, err
+}
+
+// keep remembers on a worker whom it follows by order.
+func (sw *switching) keep(ctx context.Context) error {
+	return sw.machine.rememberLeadership(ctx, sw.session.Store, cluster.Leadership{Epoch: sw.Epoch, Node: sw.target.ID})
+}
