@@ -28,7 +28,12 @@ type Cluster struct {
 	// Behind are nodes on the other end of links that a switch leaves: to those
 	// who have not turned yet, on the old hub; to the old hub, on those who turn.
 	// They carry what belongs to that node until both ends have let go.
-	Behind  []int
+	Behind []int
+	// Standby are nodes that are peers for handshakes alone, with no allowed IPs: no
+	// packet takes another way. On a node that may lead, all others, which turn to
+	// one that knows them; on those, the node of which they want to know whether it
+	// could be their hub.
+	Standby []int
 	Network netip.Prefix // the zero Prefix: no cluster has been created yet
 	LastID  int          // the node id given out last, never again to another node; 0: not known
 	Nodes   []Node

@@ -95,6 +95,12 @@ func peer(n int, ips ...string) vpn.Peer {
 	return vpn.Peer{Key: key(n), Keepalive: vpn.Keepalive, AllowedIPs: prefixes(ips...)}
 }
 
+// met is the peer after a handshake.
+func met(p vpn.Peer) vpn.Peer {
+	p.LastHandshake = now
+	return p
+}
+
 func routes(texts ...string) []vpn.Route {
 	out := make([]vpn.Route, 0, len(texts))
 	for _, dst := range prefixes(texts...) {

@@ -90,6 +90,42 @@ func TestPlanOfRoles(t *testing.T) {
 			plan:    `peer add node 3 key3: endpoint 198.51.100.3:55820, keepalive 25s`,
 		},
 		{
+			name:    "a hub that stands by knows every node, and nothing takes another way",
+			cluster: with(star(3), func(c *vpn.Cluster) { c.Standby = []int{1, 2, 3, 4} }),
+			have: func(s *vpn.State) {
+				workerOf("10.5.4.1", "10.5.4.2", "10.5.4.4", "192.168.2.10", "192.168.4.10", "2001:db8:2::10")(s)
+				s.Peers = append(s.Peers, met(peer(2)))
+			},
+			plan: `peer add node 4 key4: keepalive 25s`,
+		},
+		{
+			name:    "worker meets a hub that stands by",
+			cluster: with(star(4), func(c *vpn.Cluster) { c.Standby = []int{3} }),
+			have:    workerOf("10.5.4.1", "10.5.4.2", "10.5.4.3", "192.168.2.10", "2001:db8:2::10"),
+			plan:    `peer add node 3 key3: endpoint 198.51.100.3:55820, keepalive 25s`,
+		},
+		{
+			name:    "worker that has met a hub keeps its ways",
+			cluster: with(star(4), func(c *vpn.Cluster) { c.Standby = []int{3} }),
+			have: func(s *vpn.State) {
+				workerOf("10.5.4.1", "10.5.4.2", "10.5.4.3", "192.168.2.10", "2001:db8:2::10")(s)
+				three := met(peer(3))
+				three.Endpoint = addrPort("198.51.100.3:55820")
+				s.Peers = append(s.Peers, three)
+			},
+		},
+		{
+			name:    "worker that has met a hub forgets it",
+			cluster: star(4),
+			have: func(s *vpn.State) {
+				workerOf("10.5.4.1", "10.5.4.2", "10.5.4.3", "192.168.2.10", "2001:db8:2::10")(s)
+				three := met(peer(3))
+				three.Endpoint = addrPort("198.51.100.3:55820")
+				s.Peers = append(s.Peers, three)
+			},
+			plan: `peer remove key3`,
+		},
+		{
 			name:    "leader has the candidate already",
 			cluster: with(star(1), func(c *vpn.Cluster) { c.Candidate = 3; c.Nodes = c.Nodes[:3] }),
 			have: func(s *vpn.State) {

@@ -35,6 +35,9 @@ func (w world) endpoint() string {
 
 func (w world) cluster() vpn.Cluster {
 	c := vpn.Cluster{Self: 1 + w.IntN(5), Leader: 1 + w.IntN(5), Candidate: w.IntN(6), Network: network}
+	for range w.IntN(3) {
+		c.Standby = append(c.Standby, 1+w.IntN(5))
+	}
 	for id := 1; id <= 5; id++ {
 		if w.IntN(10) == 0 {
 			continue

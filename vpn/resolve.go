@@ -95,10 +95,11 @@ func endpointsToResolve(c Cluster) ([]wantedEndpoint, []Warning) {
 	return wanted, warnings
 }
 
-// isPeer says whether node id is to be a peer of this node, for traffic or in
-// preparation of a switch.
+// isPeer says whether node id is to be a peer of this node: for traffic, in
+// preparation of a switch, or to stand by.
 func (c Cluster) isPeer(id int) bool {
-	return id != c.Self && (c.Self == c.Leader || c.Self == c.Candidate || id == c.Leader || id == c.Candidate || slices.Contains(c.Behind, id))
+	return id != c.Self && (c.Self == c.Leader || c.Self == c.Candidate || id == c.Leader || id == c.Candidate ||
+		slices.Contains(c.Behind, id) || slices.Contains(c.Standby, id))
 }
 
 // lookedUp is what became of a look-up.

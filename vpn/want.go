@@ -19,7 +19,8 @@ import (
 // candidate also knows every node, and every worker the candidate, at first
 // without allowed IPs: handshakes are made, no packet takes another way yet. A
 // link that has had its handshake then carries what belongs to its two ends. A
-// hub that has handed over keeps the nodes behind, which have not turned yet.
+// hub that has handed over keeps the nodes behind, which have not turned yet. Nodes
+// that stand by have no allowed IPs, whether a handshake has been made or not.
 //
 // Each bad record is named in a warning and costs only itself:
 //
