@@ -12,9 +12,11 @@ import (
 // ErrNoPeer means that the interface has no peer with the key asked for.
 var ErrNoPeer = errors.New("no such peer")
 
-// Times of WaitHandshake. A handshake takes one round trip. The wait before the
-// peer is renewed grows, so that a slow link gets its answer back in time.
+// Times of WaitHandshake. A handshake takes one round trip, in a local network much
+// less than what is between two looks later on. The wait before the peer is renewed
+// grows, so that a slow link gets its answer back in time.
 const (
+	handshakeSoon  = 3 * time.Millisecond
 	handshakePoll  = 25 * time.Millisecond
 	handshakeRetry = 300 * time.Millisecond
 	handshakeMax   = 2400 * time.Millisecond
@@ -28,7 +30,8 @@ const (
 func WaitHandshake(ctx context.Context, d Device, key wgtypes.Key, since time.Time) error {
 	retry := handshakeRetry
 	renewAt := time.Now().Add(retry)
-	poll := time.NewTicker(handshakePoll)
+	next := handshakeSoon
+	poll := time.NewTimer(next)
 	defer poll.Stop()
 	for {
 		p, err := findPeer(ctx, d, key)
@@ -49,6 +52,8 @@ func WaitHandshake(ctx context.Context, d Device, key wgtypes.Key, since time.Ti
 		case <-ctx.Done():
 			return fmt.Errorf("wait for a handshake with %v: %w", key, ctx.Err())
 		case <-poll.C:
+			next = min(2*next, handshakePoll)
+			poll.Reset(next)
 		}
 	}
 }

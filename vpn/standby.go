@@ -1,0 +1,66 @@
+package vpn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+)
+
+// Standby returns what adds the peers that stand by, where they are wanted and not there
+// yet, and what takes those away again. Neither changes anything else. It is pure.
+func Standby(c Cluster, have State, want Desired) (add, remove Plan) {
+	for _, change := range diffPeers(have, want) {
+		if change.Do == AddPeer && slices.Contains(c.Standby, change.Node) && len(change.Gain) == 0 {
+			add.Peers = append(add.Peers, change)
+			remove.Peers = append(remove.Peers, PeerChange{Node: change.Node, Key: change.Key, Do: RemovePeer})
+		}
+	}
+	return add, remove
+}
+
+// Standby adds the peers that stand by, and returns what takes them away again. No file
+// is written: what a crash leaves on the interface, the next run removes.
+func (r *Reconciler) Standby(ctx context.Context) (remove Plan, warnings []Warning, err error) {
+	lock, err := lockDir(ctx, filepath.Dir(r.ConfPath))
+	if err != nil {
+		return remove, nil, err
+	}
+	run := &run{Reconciler: r}
+	run.standby(ctx, &remove)
+	run.fail("unlock", lock.Close())
+	return remove, sortWarnings(run.report.Warnings), errors.Join(run.errs...)
+}
+
+func (r *run) standby(ctx context.Context, remove *Plan) {
+	if !r.read(ctx) {
+		return
+	}
+	if !r.now.Exists {
+		r.errs = append(r.errs, errors.New("the VPN interface does not exist"))
+		return
+	}
+	if !r.decide(r.resolve(ctx)) {
+		return
+	}
+	var add Plan
+	add, *remove = Standby(r.cluster, r.now, r.want)
+	if r.enters(add) {
+		return
+	}
+	r.fail("change the VPN interface", r.Device.Apply(ctx, add))
+}
+
+// enters says whether a peer that stands by would be looked for inside the tunnel: a
+// handshake would prove nothing.
+func (r *run) enters(add Plan) bool {
+	for _, change := range add.Peers {
+		for _, route := range r.now.Routes {
+			if route.Dst.Contains(change.Endpoint.Addr()) {
+				return r.fail(fmt.Sprintf("node %d", change.Node), fmt.Errorf("its endpoint %s is inside the tunnel", change.Endpoint))
+			}
+		}
+	}
+	return false
+}
