@@ -45,13 +45,17 @@ const (
 )
 
 // NewKeeper returns a keeper of the machine. leaderChanged is called when the
-// local Redis got another role or master.
+// local Redis got another role or master. It is made before anything uses the machine,
+// which tells it of the switches that it takes part in: connections to the leader of
+// before are then dropped at once, and not when somebody needs them.
 func NewKeeper(m *Machine, leaderChanged func()) *Keeper {
-	return &Keeper{
+	k := &Keeper{
 		settle: m.Settle, situation: m.situation, watch: m.Watch, hurry: m.lookups.Hurry,
 		leaderChanged: leaderChanged, log: m.Log,
 		nudged: make(chan struct{}, 1), moved: make(chan struct{}, 1),
 	}
+	m.turned = k.Nudge
+	return k
 }
 
 // Role asks the local Redis for its role.

@@ -27,6 +27,7 @@ type Machine struct {
 	lookups vpn.Lookups
 	seen    vpn.Whereabouts
 	begun   atomic.Bool // the membership has been looked at since this process started
+	turned  func()      // called after a change of the leader; nil: nobody wants to know
 }
 
 // lockName serializes all that changes the VPN or the leader of this machine,

@@ -60,6 +60,9 @@ type switching struct {
 // SwitchLeader makes this machine's Redis, name of the leader and VPN follow a
 // new leader, or makes this machine lead. It can be interrupted and repeated.
 func (m *Machine) SwitchLeader(ctx context.Context, order Switch) error {
+	if m.turned != nil {
+		defer m.turned()
+	}
 	return m.locked(ctx, func(s *session) error {
 		sw, err := m.beginSwitch(ctx, s, order)
 		if err == nil {
