@@ -29,7 +29,7 @@ type compiled struct {
 func everything() []compiled {
 	machine := &node.Machine{}
 	return []compiled{
-		{".", actions.Cluster(machine, version)},
+		{".", slices.Concat(actions.Cluster(machine, version), actions.Node(machine))},
 		{"../events", events.Node(machine, node.NewFlight(nil))},
 	}
 }
@@ -127,7 +127,7 @@ func packageDoc(t *testing.T, folder string) string {
 func TestSchemas(t *testing.T) {
 	t.Parallel()
 	checker := schema.NewChecker()
-	for _, action := range actions.Cluster(&node.Machine{}, version) {
+	for _, action := range everything()[0].list {
 		takesNothing := strings.Contains(packageDoc(t, action.Name), "input   none")
 		if action.Input.Name == "" && !takesNothing {
 			t.Errorf("%s has no input schema", action.Name)

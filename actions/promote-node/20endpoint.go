@@ -1,11 +1,14 @@
 package promotenode
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"cluster-agent/vpn"
@@ -14,26 +17,56 @@ import (
 
 // endpoint asks whether a cluster-admin answers at the address, unless the
 // caller does not want to know.
-func (s steps) endpoint(ctx context.Context, c *worker.Call) error {
-	var in input
-	if err := c.Decode(&in); err != nil {
-		return err
+func (s steps) endpoint(ctx context.Context, in input) (finding, error) {
+	in, err := s.complete(ctx, in)
+	if err != nil {
+		return finding{}, err
 	}
-	if _, err := vpn.ParseEndpoint(in.endpoint()); err != nil {
-		return c.Invalid(worker.ExitInvalid, "endpoint_address", in.Address, "endpoint_address_format", err)
+	if _, err = vpn.ParseEndpoint(in.endpoint()); err != nil {
+		return finding{}, in.refuseEndpoint(worker.ExitInvalid, "endpoint_address_format", err)
 	}
 	if in.Validation != nil && !*in.Validation {
-		return nil
+		return finding{detail: "cluster-admin is not asked whether it answers at " + in.host() + ", as endpoint_validation says"}, nil
 	}
-	err := s.ask(ctx, in.host())
+	err = s.ask(ctx, in.host())
 	if ctx.Err() != nil {
-		return err // the task was cancelled: nobody knows
+		return finding{}, err // the task was cancelled: nobody knows
 	}
 	if err != nil {
-		return c.Invalid(4, "endpoint_address", in.Address, "endpoint_address_not_reachable",
+		return finding{}, in.refuseEndpoint(exitNotReached, "endpoint_address_not_reachable",
 			fmt.Errorf("%w: check the name, the firewall and that cluster-admin runs there", err))
 	}
-	return nil
+	return finding{detail: "cluster-admin answers at https://" + in.host()}, nil
+}
+
+func (in input) refuseEndpoint(code int, name string, why error) error {
+	return &refusal{code: code, field: "endpoint_address", value: in.Address, name: name, why: why}
+}
+
+// complete takes the endpoint of the node's record, in a dry run that names none.
+func (s steps) complete(ctx context.Context, in input) (input, error) {
+	if in.Address != "" && in.Port != 0 {
+		return in, nil
+	}
+	node, err := s.candidate(ctx, in)
+	if err != nil {
+		return in, err
+	}
+	if node.Endpoint == "" {
+		return in, in.refuseEndpoint(exitNotReached, "node_has_no_endpoint",
+			fmt.Errorf("node %d has no endpoint: name it here, or give it one by set-node-endpoint", in.NodeID))
+	}
+	host, port, err := net.SplitHostPort(node.Endpoint)
+	if err == nil {
+		in.Address = cmp.Or(in.Address, host)
+		if in.Port == 0 {
+			in.Port, err = strconv.Atoi(port)
+		}
+	}
+	if err != nil {
+		return in, in.refuseEndpoint(worker.ExitInvalid, "endpoint_address_format", fmt.Errorf("the endpoint of node %d: %w", in.NodeID, err))
+	}
+	return in, nil
 }
 
 // maxAnswer is more than any answer to the question has.

@@ -2,11 +2,25 @@
 // worker the leader.
 //
 //	input   {"node_id":N,"endpoint_address":HOST,"endpoint_port":PORT,"endpoint_validation"?:BOOL}
-//	output  none
+//	        {"node_id":N,"dry_run":true,…}   the rest as above; without an endpoint, that of the node's record
+//	output  none; of a dry run [{"name":CHECK,"ok":BOOL,"verified":BOOL,"error":NAME,"detail":TEXT}]
 //
-// Errors: 3 node_is_already_leader, 4 endpoint_address_not_reachable,
-// 5 node_replica_not_found. The switch itself is announced together with the
-// result, since this node's Redis is read-only right after it.
+// Before anything changes, all that can be known is checked, each by a step of its own.
+// A dry run makes the checks alone. What a node of another implementation cannot tell
+// is named, and no reason to stop.
+//
+//	3   node_is_already_leader
+//	5   node_replica_not_found          no such node, or its Redis does not follow this one, or is behind
+//	10  endpoint_address_format
+//	4   endpoint_address_not_reachable  cluster-admin does not answer there
+//	4   node_has_no_endpoint            a dry run names none, nor does the node's record
+//	6   node_agent_not_alive            its node agent is not connected, or takes no tasks
+//	7   node_users_incomplete           its Redis lacks users of the cluster
+//	5   node_redis_not_reachable        its Redis does not answer over the VPN
+//	32  node_vpn_not_reachable          a connected node gets no WireGuard handshake with it
+//
+// The switch itself is announced together with the result, since this node's Redis is
+// read-only right after it.
 package promotenode
 
 import (
@@ -30,7 +44,17 @@ type input struct {
 	Address    string `json:"endpoint_address"`
 	Port       int    `json:"endpoint_port"`
 	Validation *bool  `json:"endpoint_validation"`
+	DryRun     bool   `json:"dry_run"`
 }
+
+// The exit codes of the checks, see the package comment.
+const (
+	exitNotReached = 4
+	exitNoReplica  = 5
+	exitNoAgent    = 6
+	exitNoUsers    = 7
+	exitNoLink     = 32
+)
 
 // host is the address alone: people write IPv6 addresses with brackets, too.
 func (in input) host() string {
@@ -50,9 +74,15 @@ func Action(machine *node.Machine) worker.Action {
 		Name:  "promote-node",
 		Input: worker.Schema{Name: "promote-node/validate-input.json", Source: inputSchema},
 		Steps: []worker.Step{
-			{Name: "10leader", Run: s.leader},
-			{Name: "20endpoint", Run: s.endpoint},
-			{Name: "30replica", Run: s.replica},
+			{Name: "05input", Run: s.input},
+			{Name: "10leader", Run: s.step(s.leader)},
+			{Name: "15node", Run: s.step(s.node)},
+			{Name: "20endpoint", Run: s.step(s.endpoint)},
+			{Name: "25agent", Run: s.step(s.agent)},
+			{Name: "30replica", Run: s.step(s.replica)},
+			{Name: "35users", Run: s.step(s.users)},
+			{Name: "40links", Run: s.step(s.links)},
+			{Name: "45report", Run: s.report},
 			{Name: "50announce", Run: s.announce},
 		},
 	}

@@ -95,7 +95,11 @@ func (r Role) replicaAt(address netip.Addr) (Replica, error) {
 			return replica, nil
 		}
 	}
-	return Replica{}, fmt.Errorf("no replica at %s is connected to this Redis", address)
+	return Replica{}, noReplica(address)
+}
+
+func noReplica(address netip.Addr) error {
+	return fmt.Errorf("no replica at %s is connected to this Redis", address)
 }
 
 // Lead makes this Redis a master, whatever it was.
@@ -140,43 +144,15 @@ func (s *Store) ConfigFile(ctx context.Context) (string, error) {
 	return info["Server"]["config_file"], nil
 }
 
-// maxBehind is how many bytes a replica in sync may be behind: writes wait for
-// what is missing when it is to take over.
-const maxBehind = 1 << 20
-
-// ReplicaInSync waits until the replica at address receives what is written
-// here and is hardly behind. It fails at once if no replica is connected there,
-// and with the lag in bytes if ctx ends before.
-//
-// To be not behind at all is not asked for: a replica acknowledges once a
-// second, and a cluster at work writes more often.
-func (s *Store) ReplicaInSync(ctx context.Context, address netip.Addr) error {
-	var late error
-	for {
-		behind, err := s.replicaBehind(ctx, address)
-		if err == nil && behind <= maxBehind {
-			return nil
+// LoginUsed returns the user and password by which this Redis follows a master, when
+// it is told to; both empty if none were set.
+func (s *Store) LoginUsed(ctx context.Context) (user, password string, err error) {
+	for name, value := range map[string]*string{"masteruser": &user, "masterauth": &password} {
+		settings, err := s.redis.ConfigGet(ctx, name).Result()
+		if err != nil {
+			return "", "", fmt.Errorf("ask Redis for its credentials for replication: %w", err)
 		}
-		if err == nil {
-			late = fmt.Errorf("the replica at %s is %d bytes behind", address, behind)
-			if pause(ctx) {
-				continue
-			}
-			err = ctx.Err()
-		}
-		if late != nil {
-			err = fmt.Errorf("%w: %w", late, err)
-		}
-		return err
+		*value = settings[name]
 	}
-}
-
-// replicaBehind is how many bytes the replica at address has not acknowledged yet.
-func (s *Store) replicaBehind(ctx context.Context, address netip.Addr) (int64, error) {
-	role, err := s.Role(ctx)
-	if err != nil {
-		return 0, err
-	}
-	replica, err := role.replicaAt(address)
-	return role.Offset - replica.Offset, err
+	return user, password, nil
 }

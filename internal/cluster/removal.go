@@ -36,7 +36,7 @@ func (s *Store) RemoveNode(ctx context.Context, node int) error {
 	if err := s.deleteKeys(ctx, node); err != nil {
 		return err
 	}
-	if err := s.waitReplica(ctx, address); err != nil {
+	if err := s.WaitReplica(ctx, address); err != nil {
 		return err
 	}
 	if err := s.do(ctx, "ACL", "DELUSER", UserName(node)); err != nil {
@@ -58,10 +58,10 @@ func (s *Store) addressOf(ctx context.Context, node int) (string, error) {
 // is there answers in a round trip, unless its machine is busy.
 const replicaTime = 5 * time.Second
 
-// waitReplica waits until the replica at an address has all that was written, by
+// WaitReplica waits until the replica at an address has all that was written, by
 // the connection that has written it: those of a Machine are single. That the
 // replica is slow, or not there, is no failure.
-func (s *Store) waitReplica(ctx context.Context, address string) error {
+func (s *Store) WaitReplica(ctx context.Context, address string) error {
 	role, err := s.Role(ctx)
 	if err != nil {
 		return err

@@ -46,23 +46,62 @@ func TestFollowers(t *testing.T) {
 func TestReplicaInSync(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
-	must(t, p.store.ReplicaInSync(t.Context(), p.replica.Addr))
+	inSync := func() {
+		t.Helper()
+		lag, err := p.store.ReplicaInSync(t.Context(), p.replica.Addr)
+		if err != nil || !lag.Online || lag.Bytes > maxBehind || lag.Silence > maxLag*time.Second {
+			t.Errorf("in sync: %+v, %v", lag, err)
+		}
+	}
+	inSync()
 
 	// One that hangs falls behind, and is told by how much.
 	p.replica.Pause()
 	must(t, p.client.Set(t.Context(), "large", strings.Repeat("x", 2*maxBehind), 0).Err())
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	err := p.store.ReplicaInSync(ctx, p.replica.Addr)
-	if err == nil || !strings.Contains(err.Error(), p.replica.Addr.String()+" is ") || !strings.Contains(err.Error(), "bytes behind") {
+	_, err := p.store.ReplicaInSync(ctx, p.replica.Addr)
+	if err == nil || !strings.Contains(err.Error(), p.replica.Addr.String()+" is ") || !strings.Contains(err.Error(), "bytes behind, and acknowledged last ") {
 		t.Errorf("a replica that hangs: %v", err)
 	}
 	p.replica.Continue()
-	must(t, p.store.ReplicaInSync(t.Context(), p.replica.Addr))
+	inSync()
 
 	for name, store := range map[string]*Store{"unknown": p.store, "not a master": NewStore(p.replica.Client())} {
-		if err := store.ReplicaInSync(t.Context(), p.master.Addr); err == nil || !strings.Contains(err.Error(), "no replica at") {
+		if _, err := store.ReplicaInSync(t.Context(), p.master.Addr); err == nil || !strings.Contains(err.Error(), "no replica at") {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestParseLag(t *testing.T) {
+	t.Parallel()
+	fields := map[string]string{
+		"role": "master", "master_repl_offset": "1000", "connected_slaves": "5",
+		"slave0": "ip=10.5.4.2,port=6379,state=online,offset=990,lag=1",
+		"slave1": "ip=10.5.4.3,port=6379,state=wait_bgsave,offset=0,lag=0",
+		"slave2": "ip=10.5.4.4,port=6379,state=online,offset=9,lag=60", // gone without a word, and back
+		"slave3": "ip=10.5.4.4,port=6379,state=online,offset=1000,lag=0",
+		"slave4": "rubbish",
+	}
+	for address, want := range map[string]Lag{
+		"10.5.4.2": {Bytes: 10, Silence: time.Second, Online: true},
+		"10.5.4.3": {Bytes: 1000},
+		"10.5.4.4": {Online: true},
+	} {
+		if got, found := parseLag(fields, netip.MustParseAddr(address)); !found || got != want {
+			t.Errorf("%s: %+v, %v", address, got, found)
+		}
+	}
+	if got, found := parseLag(fields, netip.MustParseAddr("10.5.4.5")); found {
+		t.Errorf("a replica that is not there: %+v", got)
+	}
+	for lag, ready := range map[Lag]bool{
+		{Online: true}: true, {}: false, {Online: true, Bytes: maxBehind + 1}: false,
+		{Online: true, Silence: (maxLag + 1) * time.Second}: false,
+	} {
+		if lag.inSync() != ready {
+			t.Errorf("%+v: in sync %v", lag, !ready)
 		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 
 	"cluster-agent/internal/wait"
@@ -113,11 +112,7 @@ func parseFollowers(fields map[string]string) []netip.Addr {
 		if !found {
 			continue
 		}
-		about := map[string]string{}
-		for part := range strings.SplitSeq(line, ",") {
-			name, value, _ := strings.Cut(part, "=")
-			about[name] = value
-		}
+		about := replicaFields(line)
 		address, err := netip.ParseAddr(about["ip"])
 		lag, lagErr := strconv.Atoi(about["lag"])
 		if err == nil && lagErr == nil && lag <= maxLag {
