@@ -161,7 +161,8 @@ type compiledParts struct {
 }
 
 // compiledIn returns the parts of an agent: the cluster agent has the actions
-// of the cluster, a node agent keeps its node. reconnect is called when the
+// of the cluster, a node agent keeps its node, and has those that the leader
+// asks it for. reconnect is called when the
 // leader may be another machine.
 func compiledIn(id string, env *environment, log *logrus.Entry, reconnect func()) (compiledParts, error) {
 	machine, err := env.Machine(log)
@@ -182,6 +183,7 @@ func compiledIn(id string, env *environment, log *logrus.Entry, reconnect func()
 		})
 		keeper := node.NewKeeper(machine, reconnect)
 		return compiledParts{
+			actions:    actions.Node(machine),
 			handlers:   events.Node(machine, apply),
 			background: []func(context.Context){keeper.Run}, missedEvents: keeper.Nudge,
 		}, nil
