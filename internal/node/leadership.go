@@ -120,8 +120,8 @@ func (m *Machine) keepLeadership(ctx context.Context, s *session) error {
 		return err
 	}
 	if !role.Master {
-		recorded, err := s.Leadership(ctx)
-		return errors.Join(err, m.rememberLeadership(ctx, s.Store, recorded))
+		recorded, readErr := s.Leadership(ctx)
+		return errors.Join(readErr, m.rememberLeadership(ctx, s.Store, recorded))
 	}
 	if records.Leader != s.self {
 		return nil
