@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -31,6 +32,22 @@ func settle(ctx context.Context, t *testing.T, c *lab.Cluster) {
 	}
 }
 
+// announce tells all nodes that a node is to lead, as promote-node does when all is well: in
+// an epoch, or in none, as other implementations do.
+func announce(ctx context.Context, t *testing.T, c *lab.Cluster, node int, epoch int64) {
+	t.Helper()
+	payload := map[string]any{"node_id": node, "endpoint": c.Endpoint(node)}
+	if epoch > 0 {
+		payload["epoch"] = epoch
+	}
+	text, err := json.Marshal(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustCLI(ctx, t, c.Lab.Node(c.Leader), "PUBLISH", "cluster/event/leader-changed", string(text))
+	c.MoveTo(node)
+}
+
 // The candidate's agent dies in the middle of the switch. When it is back, its Redis may
 // have become the master without it.
 func TestPromoteWhileTheCandidatesAgentDies(t *testing.T) {
@@ -44,9 +61,7 @@ func TestPromoteWhileTheCandidatesAgentDies(t *testing.T) {
 	if err := agent.Pause(); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Promote(ctx, 3); err != nil {
-		t.Fatal(err)
-	}
+	announce(ctx, t, c, 3, 2)
 	err := lab.Until(ctx, 20*time.Millisecond, func(ctx context.Context) error {
 		role, err := c.Lab.Node(3).Role(ctx)
 		if err == nil && !role.Master {
@@ -123,9 +138,7 @@ func TestPromoteThatTheCandidateMisses(t *testing.T) {
 	}
 	candidate := c.Lab.Node(3)
 	candidate.Service(lab.NodeAgent).Stop()
-	if err := c.Promote(ctx, 3); err != nil {
-		t.Fatal(err)
-	}
+	announce(ctx, t, c, 3, 2)
 	eventually(ctx, t, 30*time.Second, "the records of the candidate name it", func(ctx context.Context) error {
 		leader, err := candidate.RedisCLI(ctx, "HGET", "cluster/environment", "NODE_ID")
 		if err == nil && strings.TrimSpace(leader) != "3" {
