@@ -51,9 +51,10 @@ type Journal interface {
 	// Left lists the tasks that were begun and neither run now nor are forgotten:
 	// those of earlier lives, and those that were left. Only id, action and key are set.
 	Left() []Task
-	// Begin notes that a task is about to run. sync returns when no failure of
-	// the power can undo that any more.
-	Begin(t Task) (sync func() error)
+	// Begin notes that a task is about to run, and which step of it has been
+	// started with that; none if step is empty. sync returns when no failure of the
+	// power can undo that any more.
+	Begin(t Task, step string) (sync func() error)
 	// Step notes that a step of a task that was begun starts.
 	Step(t Task, step string) error
 	// Keep keeps a result that the board has not taken (yet).

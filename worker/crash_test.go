@@ -101,10 +101,10 @@ func (n notes) Past(task worker.Task) worker.Past { return n.m.journal.Past(task
 func (n notes) Left() []worker.Task               { return n.m.journal.Left() }
 func (n notes) Leave(task worker.Task)            { n.m.journal.Leave(task) }
 
-func (n notes) Begin(task worker.Task) func() error {
+func (n notes) Begin(task worker.Task, step string) func() error {
 	var wait func() error
 	err := n.m.do(func() error {
-		wait = n.m.journal.Begin(task)
+		wait = n.m.journal.Begin(task, step)
 		return nil
 	})
 	return func() error {

@@ -98,7 +98,7 @@ func TestForgottenByRedis(t *testing.T) {
 		e := prepare(t, []worker.Action{action("x", fine)})
 		payload := []byte(`{"id":"1","action":"x"}`)
 		lost := worker.Task{ID: "1", Action: "x", Payload: payload, Key: worker.KeyOf(payload)}
-		must(t, e.journal.Begin(lost)())
+		must(t, e.journal.Begin(lost, "")())
 		must(t, e.journal.Step(lost, "10fine"))
 		e.journal.Crash(false)
 		e.run()
@@ -149,7 +149,7 @@ type fullJournal struct{ *workertest.Journal }
 
 var errFull = errors.New("no space left on device")
 
-func (fullJournal) Begin(worker.Task) func() error { return func() error { return errFull } }
+func (fullJournal) Begin(worker.Task, string) func() error { return func() error { return errFull } }
 
 // TestJournalFails: a task that cannot be noted is not run, and says why.
 func TestJournalFails(t *testing.T) {
@@ -209,7 +209,7 @@ func TestBegunAndBackInTheQueue(t *testing.T) {
 			return nil
 		})}, func(c *worker.Config) { c.MaxConcurrency = 1 })
 		payload := []byte(`{"id":"1","action":"x","data":null}`)
-		must(t, e.journal.Begin(worker.Task{ID: "1", Action: "x", Payload: payload, Key: worker.KeyOf(payload)})())
+		must(t, e.journal.Begin(worker.Task{ID: "1", Action: "x", Payload: payload, Key: worker.KeyOf(payload)}, "")())
 		e.journal.Crash(true)
 		e.push("0", "slow")
 		e.push("1", "x")

@@ -124,14 +124,29 @@ func (w *Worker) answer(storing context.Context, task Task, work func() Result) 
 func (w *Worker) runTask(ctx, storing context.Context, task Task) {
 	w.cfg.Board.Accept(storing, task)
 	action, failure := w.cfg.Actions.Lookup(task.Action)
-	onDisk := w.cfg.Journal.Begin(task)
-	if !action.Repeatable {
-		if err := onDisk(); err != nil {
-			w.store(storing, task, w.notBegun(task, err))
-			return
-		}
+	if err := w.begin(task, action); err != nil {
+		w.store(storing, task, w.notBegun(task, err))
+		return
 	}
 	w.store(storing, task, w.runAction(ctx, task, action, failure))
+}
+
+// begin has the journal know that a task begins. Of one that may be run again it
+// need not be known exactly whether its first step was started.
+func (w *Worker) begin(task Task, action Action) error {
+	if action.Repeatable && len(action.Steps) > 0 {
+		w.cfg.Journal.Begin(task, action.Steps[0].Name)
+		return nil
+	}
+	return w.cfg.Journal.Begin(task, "")()
+}
+
+// noteStep has the journal know that a step starts, unless it does already.
+func (w *Worker) noteStep(task Task, action Action, step string) error {
+	if action.Repeatable && step == action.Steps[0].Name {
+		return nil
+	}
+	return w.cfg.Journal.Step(task, step)
 }
 
 // runAction runs the steps of a task's action and collects what came of it. An
@@ -144,7 +159,7 @@ func (w *Worker) runAction(ctx context.Context, task Task, action Action, failur
 		subject: w.subject(task), action: action, log: w.cfg.Log,
 		errput: errput, copies: []*lines{copied},
 		tracker: newTracker(action.Steps, func(p Progress) { w.report(ctx, task, p) }),
-		note:    func(step string) error { return w.cfg.Journal.Step(task, step) },
+		note:    func(step string) error { return w.noteStep(task, action, step) },
 	}
 	r.call = Call{
 		task: &task, input: task.Input(), stdout: output, stderr: io.MultiWriter(errput, copied),

@@ -98,7 +98,7 @@ func (j *Journal) Left() []worker.Task {
 }
 
 // Begin implements [worker.Journal].
-func (j *Journal) Begin(task worker.Task) (wait func() error) {
+func (j *Journal) Begin(task worker.Task, step string) (wait func() error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e := j.entries[task.Key]
@@ -110,7 +110,7 @@ func (j *Journal) Begin(task worker.Task) (wait func() error) {
 		if e.begun == 0 || e.past(j.boot).Started {
 			e.begun++
 		}
-		e.boot, e.step = j.boot, ""
+		e.boot, e.step = j.boot, step
 	}
 	if err := j.write(e.record(task.Key)); err != nil {
 		return func() error { return err }

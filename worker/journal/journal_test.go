@@ -71,7 +71,7 @@ func TestManyTasks(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	j := life(t, dir)
-	must(t, j.Begin(task(-1))())
+	must(t, j.Begin(task(-1), "")())
 	must(t, j.Step(task(-1), "10stays"))
 	var group sync.WaitGroup
 	const lanes, each = 8, 2_000
@@ -79,7 +79,7 @@ func TestManyTasks(t *testing.T) {
 		group.Go(func() {
 			for n := range each {
 				now := task(lane*each + n)
-				if err := errors.Join(j.Begin(now)(), j.Step(now, "10a"), j.Forget(now)); err != nil {
+				if err := errors.Join(j.Begin(now, "")(), j.Step(now, "10a"), j.Forget(now)); err != nil {
 					t.Error(err)
 					return
 				}
@@ -116,9 +116,9 @@ func TestCutOff(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	j := life(t, dir)
-	must(t, j.Begin(task(1))())
+	must(t, j.Begin(task(1), "")())
 	whole := j.log.end
-	must(t, j.Begin(task(2))())
+	must(t, j.Begin(task(2), "")())
 	end, number := j.log.end, j.log.current
 	j.kill(t)
 	content, err := os.ReadFile(logPath(dir, number))
@@ -132,7 +132,7 @@ func TestCutOff(t *testing.T) {
 		if left := j.Left(); len(left) != 1 || left[0].ID != "1" {
 			t.Fatalf("cut at %d: left are %+v", cut, left)
 		}
-		must(t, j.Begin(task(3))())
+		must(t, j.Begin(task(3), "")())
 		j.kill(t)
 		j = life(t, dir)
 		if left := j.Left(); len(left) != 2 {
@@ -148,7 +148,7 @@ func TestSwitchCutOff(t *testing.T) {
 	dir := t.TempDir()
 	j := life(t, dir)
 	for n := range 5 {
-		must(t, j.Begin(task(n))())
+		must(t, j.Begin(task(n), "")())
 	}
 	old := j.log.current
 	must(t, j.log.begin(j.live()))
@@ -215,7 +215,7 @@ func TestFailedSwitch(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	j := life(t, dir)
-	must(t, j.Begin(task(1))())
+	must(t, j.Begin(task(1), "")())
 	other := 1 - j.log.current
 	healthy := j.log.files[other]
 	number, err := unix.Open(logPath(dir, other), unix.O_PATH|unix.O_CLOEXEC, 0) // has a size, and cannot be synced
@@ -251,7 +251,7 @@ func TestKeepLimit(t *testing.T) {
 	j := life(t, t.TempDir())
 	defer func() { must(t, j.Close()) }()
 	for n := range 2 {
-		must(t, j.Begin(task(n))())
+		must(t, j.Begin(task(n), "")())
 		must(t, j.Keep(task(n), worker.Result{Output: make([]byte, keepLimit*5/8), ExitCode: n}))
 	}
 	first, err := j.Result(task(0))

@@ -72,7 +72,7 @@ func (j *Journal) Left() []worker.Task {
 }
 
 // Begin implements [worker.Journal].
-func (j *Journal) Begin(task worker.Task) func() error {
+func (j *Journal) Begin(task worker.Task, step string) func() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	n := j.tasks[task.Key]
@@ -85,7 +85,7 @@ func (j *Journal) Begin(task worker.Task) func() error {
 		if begun == 0 || n.past.Started {
 			begun++
 		}
-		n.past = worker.Past{Begun: begun, Kept: n.past.Kept}
+		n.past = worker.Past{Begun: begun, Started: step != "", Step: step, Kept: n.past.Kept}
 	}
 	return func() error {
 		j.mu.Lock()

@@ -21,6 +21,7 @@ func RunJournal(t *testing.T, makeFixture func(t *testing.T) JournalFixture) {
 	t.Helper()
 	for name, check := range map[string]func(*testing.T, JournalFixture){
 		"a task that was never begun has no past":           neverBegun,
+		"a step may be started with the beginning":          begunWithStep,
 		"a kill tells what was begun from what was started": killed,
 		"what was begun counts as started without power":    powerFailed,
 		"what is forgotten has no past":                     forgotten,
@@ -44,7 +45,7 @@ func noteTask(id string) worker.Task {
 // begin notes a task, and a step of it unless that is empty.
 func begin(t *testing.T, j worker.Journal, task worker.Task, step string) {
 	t.Helper()
-	if err := j.Begin(task)(); err != nil {
+	if err := j.Begin(task, "")(); err != nil {
 		t.Fatalf("begin: %v", err)
 	}
 	if step == "" {
@@ -87,6 +88,18 @@ func killed(t *testing.T, f JournalFixture) {
 	next := f.Crash(t, false)
 	wantPast(t, next, noteTask("begun"), worker.Past{Begun: 1})
 	wantPast(t, next, noteTask("started"), worker.Past{Begun: 1, Started: true, Step: "20second"})
+}
+
+func begunWithStep(t *testing.T, f JournalFixture) {
+	t.Helper()
+	j := f.Journal
+	for n := range 2 {
+		if err := j.Begin(noteTask("1"), "10a")(); err != nil {
+			t.Fatal(err)
+		}
+		j = f.Crash(t, false)
+		wantPast(t, j, noteTask("1"), worker.Past{Begun: n + 1, Started: true, Step: "10a"})
+	}
 }
 
 func powerFailed(t *testing.T, f JournalFixture) {
