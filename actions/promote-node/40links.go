@@ -15,7 +15,9 @@ import (
 // Times of the tries over WireGuard.
 const (
 	standbyTime = 5 * time.Second
-	meetSeconds = 5
+	// WireGuard tries a handshake again after 5 s (whitepaper, REKEY_TIMEOUT): two of
+	// them may get lost.
+	meetSeconds = 12
 	meetTime    = (meetSeconds + 5) * time.Second // with the look-up of a name, and taking back what was done
 	meetAtOnce  = 32                              // nodes at the same time
 )

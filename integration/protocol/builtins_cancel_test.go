@@ -188,6 +188,7 @@ func TestCancelInProcessStep(t *testing.T) {
 	address, connections := silentEndpoint(t)
 	n, c := clusterAgent(t)
 	n.step("promote-node/10leader", "echo first >&2")
+	n.step("promote-node/15node", "true") // there is no cluster
 	n.step("promote-node/30replica", "echo never >&2")
 	n.step("promote-node/50announce", "echo never >&2")
 	task := c.begin(map[string]any{"id": "1", "action": "promote-node", "data": map[string]any{
