@@ -22,17 +22,22 @@ type Node struct {
 
 // Cluster is what the records in Redis say.
 type Cluster struct {
-	Self      int // id of the node that looks
-	Leader    int // id of the hub
-	Candidate int // id of the node that is about to become the hub; 0: none
+	Self   int // id of the node that looks
+	Leader int // id of the hub
+	// Candidates are nodes of which one may be about to become the hub, or has become
+	// it unheard. A link to one of them carries what belongs to its two ends as soon as a
+	// handshake has shown that it works.
+	Candidates []int
 	// Behind are nodes on the other end of links that a switch leaves: to those
 	// who have not turned yet, on the old hub; to the old hub, on those who turn.
 	// They carry what belongs to that node until both ends have let go.
 	Behind []int
-	// Standby are nodes that are peers for handshakes alone, with no allowed IPs: no
-	// packet takes another way. On a node that may lead, all others, which turn to
-	// one that knows them; on those, the node of which they want to know whether it
-	// could be their hub.
+	// StandsBy says that this node may lead one day, so that all others are its peers,
+	// without allowed IPs: each gets an answer to a handshake, and no packet takes
+	// another way.
+	StandsBy bool
+	// Standby are nodes that are peers in the same way, for handshakes alone: this node
+	// wants to know whether one of them could be its hub.
 	Standby []int
 	Network netip.Prefix // the zero Prefix: no cluster has been created yet
 	LastID  int          // the node id given out last, never again to another node; 0: not known

@@ -123,7 +123,7 @@ func TestResolve(t *testing.T) {
 func TestResolveOnWorker(t *testing.T) {
 	t.Parallel()
 	c := star(2)
-	c.Candidate = 4
+	c.Candidates = []int{4}
 	c.Nodes = append(c.Nodes, node(5, "rubbish"))
 	c.Nodes[3].Endpoint = "198.51.100.4:1"
 	found, warnings := vpn.Resolve(t.Context(), vpntest.Names{}, c, hostOf(2))

@@ -140,7 +140,7 @@ func (o *oracle) owners(nodes []rawNode, v *verdict) {
 
 // isPeer says whether a node is a peer while no switch is under way.
 func (o *oracle) isPeer(id int) bool {
-	return id != o.self && (o.self == o.realm.leader || id == o.realm.leader)
+	return id != o.self && (o.self == o.realm.leader || id == o.realm.leader || o.realm.standsBy(o.self))
 }
 
 // places collects the addresses at which peers are, and where they can be reached.

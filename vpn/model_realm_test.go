@@ -68,7 +68,10 @@ func (r *realm) mend(id int) {
 
 // cluster reads the records as node self does.
 func (r *realm) cluster(self int) (vpn.Cluster, []vpn.Warning) {
-	c := vpn.Cluster{Self: self, Leader: r.leader, Candidate: r.candidate, Behind: r.behind, LastID: r.lastID}
+	c := vpn.Cluster{Self: self, Leader: r.leader, StandsBy: r.standsBy(self), Behind: r.behind, LastID: r.lastID}
+	if r.candidate != 0 {
+		c.Candidates = []int{r.candidate}
+	}
 	if !r.lost {
 		c.Network = network
 	}
@@ -79,6 +82,9 @@ func (r *realm) cluster(self int) (vpn.Cluster, []vpn.Warning) {
 	}
 	return c, warnings
 }
+
+// standsBy says whether a node has an endpoint, by which it may lead one day.
+func (r *realm) standsBy(node int) bool { return strings.TrimSpace(r.records[node]["endpoint"]) != "" }
 
 // changeDestination adds or removes one, as update-routes does.
 func (r *realm) changeDestination(id int, destination string, there bool) {

@@ -77,7 +77,7 @@ func TestPlanOfRoles(t *testing.T) {
 		},
 		{
 			name:    "candidate knows every node before it leads",
-			cluster: with(star(3), func(c *vpn.Cluster) { c.Candidate = 3 }),
+			cluster: with(star(3), func(c *vpn.Cluster) { c.Candidates = []int{3} }),
 			have:    workerOf("10.5.4.1", "10.5.4.2", "10.5.4.4", "192.168.2.10", "192.168.4.10", "2001:db8:2::10"),
 			plan: `
 				peer add node 2 key2: keepalive 25s
@@ -85,13 +85,13 @@ func TestPlanOfRoles(t *testing.T) {
 		},
 		{
 			name:    "worker knows the candidate before it leads",
-			cluster: with(star(4), func(c *vpn.Cluster) { c.Candidate = 3 }),
+			cluster: with(star(4), func(c *vpn.Cluster) { c.Candidates = []int{3} }),
 			have:    workerOf("10.5.4.1", "10.5.4.2", "10.5.4.3", "192.168.2.10", "2001:db8:2::10"),
 			plan:    `peer add node 3 key3: endpoint 198.51.100.3:55820, keepalive 25s`,
 		},
 		{
 			name:    "a hub that stands by knows every node, and nothing takes another way",
-			cluster: with(star(3), func(c *vpn.Cluster) { c.Standby = []int{1, 2, 3, 4} }),
+			cluster: with(star(3), func(c *vpn.Cluster) { c.StandsBy = true }),
 			have: func(s *vpn.State) {
 				workerOf("10.5.4.1", "10.5.4.2", "10.5.4.4", "192.168.2.10", "192.168.4.10", "2001:db8:2::10")(s)
 				s.Peers = append(s.Peers, met(peer(2)))
@@ -127,7 +127,7 @@ func TestPlanOfRoles(t *testing.T) {
 		},
 		{
 			name:    "leader has the candidate already",
-			cluster: with(star(1), func(c *vpn.Cluster) { c.Candidate = 3; c.Nodes = c.Nodes[:3] }),
+			cluster: with(star(1), func(c *vpn.Cluster) { c.Candidates = []int{3}; c.Nodes = c.Nodes[:3] }),
 			have: func(s *vpn.State) {
 				three := peer(3, "10.5.4.3")
 				three.Endpoint = addrPort("198.51.100.3:55820")

@@ -34,7 +34,10 @@ func (w world) endpoint() string {
 }
 
 func (w world) cluster() vpn.Cluster {
-	c := vpn.Cluster{Self: 1 + w.IntN(5), Leader: 1 + w.IntN(5), Candidate: w.IntN(6), Network: network}
+	c := vpn.Cluster{Self: 1 + w.IntN(5), Leader: 1 + w.IntN(5), StandsBy: w.IntN(3) == 0, Network: network}
+	for range w.IntN(3) {
+		c.Candidates = append(c.Candidates, 1+w.IntN(5))
+	}
 	for range w.IntN(3) {
 		c.Standby = append(c.Standby, 1+w.IntN(5))
 	}

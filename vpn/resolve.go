@@ -98,9 +98,17 @@ func endpointsToResolve(c Cluster) ([]wantedEndpoint, []Warning) {
 // isPeer says whether node id is to be a peer of this node: for traffic, in
 // preparation of a switch, or to stand by.
 func (c Cluster) isPeer(id int) bool {
-	return id != c.Self && (c.Self == c.Leader || c.Self == c.Candidate || id == c.Leader || id == c.Candidate ||
-		slices.Contains(c.Behind, id) || slices.Contains(c.Standby, id))
+	return id != c.Self && (c.StandsBy || c.carries(id) || slices.Contains(c.Standby, id))
 }
+
+// carries says whether the link to node id is there for packets, now or as soon as it
+// has had a handshake.
+func (c Cluster) carries(id int) bool {
+	return c.Self == c.Leader || id == c.Leader || c.mayLead(c.Self) || c.mayLead(id) || slices.Contains(c.Behind, id)
+}
+
+// mayLead says whether node id is a candidate.
+func (c Cluster) mayLead(id int) bool { return slices.Contains(c.Candidates, id) }
 
 // lookedUp is what became of a look-up.
 type lookedUp struct {

@@ -12,7 +12,7 @@ import (
 // yet, and what takes those away again. Neither changes anything else. It is pure.
 func Standby(c Cluster, have State, want Desired) (add, remove Plan) {
 	for _, change := range diffPeers(have, want) {
-		if change.Do == AddPeer && slices.Contains(c.Standby, change.Node) && len(change.Gain) == 0 {
+		if change.Do == AddPeer && (c.StandsBy || slices.Contains(c.Standby, change.Node)) && len(change.Gain) == 0 {
 			add.Peers = append(add.Peers, change)
 			remove.Peers = append(remove.Peers, PeerChange{Node: change.Node, Key: change.Key, Do: RemovePeer})
 		}

@@ -17,7 +17,7 @@ func TestStandby(t *testing.T) {
 		add     string
 		remove  string
 	}{
-		{"a hub", with(star(3), func(c *vpn.Cluster) { c.Standby = []int{1, 2, 3, 4} }), "peer add node 4 key4: keepalive 25s", "peer remove node 4 key4"},
+		{"a hub", with(star(3), func(c *vpn.Cluster) { c.StandsBy = true }), "peer add node 4 key4: keepalive 25s", "peer remove node 4 key4"},
 		{"a worker", with(star(2), func(c *vpn.Cluster) { c.Standby = []int{3} }), "", ""}, // it has it
 		{"nobody", star(3), "", ""},
 	} {

@@ -65,7 +65,7 @@ func (j *judge) state(n Node) PeerState {
 	switch {
 	case n.ID == j.Cluster.Self:
 		return PeerLocal
-	case !exists && !j.expected(n):
+	case !j.expected(n):
 		return PeerHub
 	case j.Failed[AskInterface] != nil:
 		return PeerUnknown
@@ -80,8 +80,8 @@ func (j *judge) state(n Node) PeerState {
 	}
 }
 
-// expected says whether the node has to be a peer of this one. Those in wg0.conf
-// have, if there is nothing else to go by.
+// expected says whether packets for the node take a link of its own. Those in wg0.conf
+// do, if there is nothing else to go by.
 func (j *judge) expected(n Node) bool {
-	return j.Failed[AskRecords] != nil || j.Cluster.isPeer(n.ID)
+	return j.Failed[AskRecords] != nil || j.Cluster.carries(n.ID)
 }

@@ -100,7 +100,7 @@ func (w *wanter) carrier(id int) int {
 // that it works. So the two can talk to each other whatever becomes of the
 // present hub.
 func (w *wanter) direct(id int) bool {
-	if w.c.Candidate == 0 || (id != w.c.Candidate && w.c.Self != w.c.Candidate) {
+	if !w.c.mayLead(id) && !w.c.mayLead(w.c.Self) {
 		return false
 	}
 	node, _ := w.c.Node(id)

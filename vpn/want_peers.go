@@ -37,7 +37,7 @@ func (w *wanter) seen(n Node) netip.AddrPort {
 // mustFind says whether this node has to find node id, rather than wait
 // to be found by it.
 func (w *wanter) mustFind(id int) bool {
-	return w.c.Self != w.c.Leader && (id == w.c.Leader || id == w.c.Candidate)
+	return w.c.Self != w.c.Leader && (id == w.c.Leader || w.c.mayLead(id))
 }
 
 // configured returns the address of the record's endpoint, or the one of an

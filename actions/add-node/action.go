@@ -10,6 +10,7 @@
 // Errors:
 // 4 public_key_matches_existing_node (value: that node's id),
 // 3 core_version_mismatch, 5 network_full, 10 public_key_format, 10 endpoint_format.
+// 33, in words, if another node leads the cluster in a later epoch.
 package addnode
 
 import (
@@ -51,6 +52,7 @@ func Action(machine *node.Machine, version string) worker.Action {
 		Input:  worker.Schema{Name: "add-node/validate-input.json", Source: inputSchema},
 		Output: worker.Schema{Name: "add-node/validate-output.json", Source: outputSchema},
 		Steps: []worker.Step{
+			{Name: "05leads", Run: s.leads},
 			{Name: "10version", Run: s.coreVersion},
 			{Name: "20endpoint", Run: s.endpoint},
 			{Name: "50register", Run: s.register},

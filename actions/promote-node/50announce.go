@@ -12,7 +12,7 @@ func (s steps) announce(ctx context.Context, c *worker.Call) error {
 	if err := c.Decode(&in); err != nil || in.DryRun {
 		return err
 	}
-	next, err := s.machine.NextLeadership(ctx, in.NodeID)
+	next, err := s.machine.NextLeadership(ctx, in.NodeID, in.endpoint())
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@
 //	7   node_users_incomplete           its Redis lacks users of the cluster
 //	5   node_redis_not_reachable        its Redis does not answer over the VPN
 //	32  node_vpn_not_reachable          a connected node gets no WireGuard handshake with it
+//	33  (in words)                      another node leads the cluster in a later epoch
 //
 // The switch itself is announced together with the result, since this node's Redis is
 // read-only right after it.
@@ -54,6 +55,7 @@ const (
 	exitNoAgent    = 6
 	exitNoUsers    = 7
 	exitNoLink     = 32
+	exitOvertaken  = 33
 )
 
 // host is the address alone: people write IPv6 addresses with brackets, too.

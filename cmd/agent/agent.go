@@ -107,7 +107,7 @@ func newAgent(s settings, notes *journal.Journal, log *logrus.Entry, env *enviro
 	}
 	a := &agent{tasks: redisq.NewTasks(options), journal: notes, log: log}
 	presence := redisq.NewPresence(options)
-	compiled, err := compiledIn(s.agent, env, log, func() { a.tasks.Reconnect(); presence.Reconnect() })
+	compiled, err := compiledIn(s, env, log, func() { a.tasks.Reconnect(); presence.Reconnect() })
 	if err != nil {
 		return nil, err
 	}
@@ -164,15 +164,16 @@ type compiledParts struct {
 // of the cluster, a node agent keeps its node, and has those that the leader
 // asks it for. reconnect is called when the
 // leader may be another machine.
-func compiledIn(id string, env *environment, log *logrus.Entry, reconnect func()) (compiledParts, error) {
+func compiledIn(s settings, env *environment, log *logrus.Entry, reconnect func()) (compiledParts, error) {
 	machine, err := env.Machine(log)
 	if err != nil {
 		return compiledParts{}, err
 	}
+	machine.LeaderSilence = s.leaderSilence
 	switch {
-	case id == "cluster":
+	case s.agent == "cluster":
 		return compiledParts{actions: actions.Cluster(machine, coreVersion(os.Getenv))}, nil
-	case strings.HasPrefix(id, "node/"):
+	case strings.HasPrefix(s.agent, "node/"):
 		apply := node.NewFlight(func(ctx context.Context) error {
 			report, err := machine.ApplyRoutes(ctx)
 			node.LogChanges(log, report)

@@ -21,6 +21,9 @@ type settings struct {
 	tuning     worker.Tuning
 	installDir string
 	stateDir   string
+	// leaderSilence is how long a leader has to be silent before a node follows another
+	// by itself; 0: it never does.
+	leaderSilence time.Duration
 }
 
 // Flags that cannot be done without.
@@ -35,6 +38,8 @@ const (
 	// been heard of for twelve intervals is forgotten.
 	shortestInterval, longestInterval = 10 * time.Millisecond, time.Hour
 	longestOverloadWait               = time.Hour
+	// A leader that restarts is silent for some seconds.
+	shortestSilence, longestSilence = 5 * time.Second, 24 * time.Hour
 	// A task is at least a process and a few descriptors, of which Linux has some
 	// ten thousands.
 	mostConcurrency = 10_000
@@ -56,6 +61,8 @@ func readSettings(flags agentFlags, lookup func(string) string) (settings, error
 		eventDirs:  r.dirs(flags.eventsDirs),
 		installDir: r.dir(lookup("AGENT_INSTALL_DIR")),
 		stateDir:   lookup("AGENT_STATE_DIR"),
+
+		leaderSilence: r.durationOrOff("AGENT_LEADER_SILENCE", 30*time.Second, shortestSilence, longestSilence),
 		tuning: worker.Tuning{
 			PollingInterval: r.duration("AGENT_POLLING_INTERVAL", 5*time.Second, shortestInterval, longestInterval),
 			MaxConcurrency:  r.count("MAX_CONCURRENCY", 32, mostConcurrency),
@@ -137,6 +144,14 @@ func (r *reader) duration(name string, fallback, shortest, longest time.Duration
 		r.wrongValue(name, text, "must be from %s to %s", shortest, longest)
 	}
 	return d
+}
+
+// durationOrOff is duration, or 0 for the word off.
+func (r *reader) durationOrOff(name string, fallback, shortest, longest time.Duration) time.Duration {
+	if r.lookup(name) == "off" {
+		return 0
+	}
+	return r.duration(name, fallback, shortest, longest)
 }
 
 func (r *reader) count(name string, fallback, most int) int {

@@ -132,12 +132,12 @@ func (e Expect) checkPeers(where string, v View, d Device) []string {
 		name := fmt.Sprintf("peer %d of %s", node, where)
 		f.want("AllowedIPs of "+name, strings.Join(p.AllowedIPs, " "), strings.Join(e.allowed(v.Node, node), " "))
 		f.want("keepalive of "+name, strconv.Itoa(p.Keepalive), strconv.Itoa(keepalive))
-		if v.Node != e.Leader {
+		if v.Node != e.Leader && node == e.Leader {
 			f.want("endpoint of "+name, p.Endpoint, e.Endpoint)
 		}
 	}
 	want := []int{e.Leader}
-	if v.Node == e.Leader {
+	if v.Node == e.Leader || v.Stands {
 		want = e.others(v.Node)
 	}
 	slices.Sort(got)
@@ -145,11 +145,16 @@ func (e Expect) checkPeers(where string, v View, d Device) []string {
 	return f
 }
 
-// allowed are the addresses that belong to peer in the VPN of node.
+// allowed are the addresses that belong to peer in the VPN of node: those of all for the
+// hub, none for another worker.
 func (e Expect) allowed(node, peer int) []string {
 	reached := []int{peer}
-	if node != e.Leader {
+	switch {
+	case node == e.Leader:
+	case peer == e.Leader:
 		reached = e.others(node)
+	default:
+		return nil
 	}
 	ips := make([]string, 0, len(reached))
 	for _, m := range reached {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -13,6 +14,7 @@ type View struct {
 	Leader string // field NODE_ID of cluster/environment, by its own Redis, as anybody may read it
 	Role   Role
 	Link   string            // master_link_status of INFO replication; empty for a master
+	Stands bool              // its own record has an endpoint: unless it leads, it stands by to lead
 	Device Device            // wg0
 	Conf   Device            // wg0.conf
 	Hosts  map[string]string // addresses of cluster-leader and cluster-localnode in /etc/hosts
@@ -48,6 +50,9 @@ func (n *Node) redisView(ctx context.Context) View {
 	v.note("its Redis does not say who leads", err)
 	v.Role, err = n.Role(ctx)
 	v.note("its Redis has no role", err)
+	endpoint, err := n.PublicDB().HGet(ctx, "node/"+strconv.Itoa(n.ID)+"/vpn", "endpoint").Result()
+	v.note("its Redis has no record of it", err)
+	v.Stands = endpoint != ""
 	v.Link, err = n.replicationLink(ctx)
 	v.note("its Redis says nothing of replication", err)
 	return v

@@ -79,9 +79,13 @@ func (s *Store) Leader(ctx context.Context) (int, error) {
 // SetLeader records who leads, and since which epoch. Only a master can. endpoint
 // may be empty: that of the record stays.
 func (s *Store) SetLeader(ctx context.Context, l Leadership, endpoint string) error {
+	origin, err := s.ownOrigin(ctx)
+	if err != nil {
+		return err
+	}
 	pipe := s.redis.TxPipeline()
 	pipe.HSet(ctx, environmentKey, leaderField, l.Node)
-	writeLeadership(ctx, pipe, l)
+	writeLeadership(ctx, pipe, l, origin)
 	if endpoint != "" {
 		pipe.HSet(ctx, VPNKey(l.Node), "endpoint", endpoint)
 	}

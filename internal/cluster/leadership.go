@@ -10,9 +10,9 @@ import (
 )
 
 // leadershipKey is a hash of this software's own: field epoch, a counter that each
-// change of the leader raises, and field node_id, the node that leads in that epoch.
-// The leader alone writes it. Clusters that another implementation made do not have
-// it before one of ours leads.
+// change of the leader raises; field node_id, the node that leads in that epoch; fields
+// replid and offset, its [Origin]. The leader alone writes it. Clusters that another
+// implementation made do not have it before one of ours leads.
 const leadershipKey = "cluster/leadership"
 
 // Leadership says who leads, and how often that has changed: of two that differ the
@@ -30,6 +30,13 @@ func (l Leadership) OlderThan(known Leadership) bool {
 		return false
 	}
 	return l.Epoch < known.Epoch || l.Epoch == known.Epoch && l.Node != known.Node
+}
+
+// LaterThan tells whether of two leaders the other has to give way: its epoch is over.
+// Should both have begun the same epoch, each on its side of a broken network, the
+// node with the lower id stays.
+func (l Leadership) LaterThan(other Leadership) bool {
+	return l.Epoch > other.Epoch || l.Epoch == other.Epoch && l.Node < other.Node
 }
 
 // Leadership reads the record; the zero Leadership if there is none, or none that
@@ -54,10 +61,14 @@ func (s *Store) Leadership(ctx context.Context) (Leadership, error) {
 // leaderIDField is the field of leadershipKey that holds who leads.
 const leaderIDField = "node_id"
 
-// SetLeadership writes the record. Only a master can.
+// SetLeadership writes the record, and where the epoch began. Only a master can.
 func (s *Store) SetLeadership(ctx context.Context, l Leadership) error {
+	origin, err := s.ownOrigin(ctx)
+	if err != nil {
+		return err
+	}
 	if _, err := s.redis.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-		writeLeadership(ctx, pipe, l)
+		writeLeadership(ctx, pipe, l, origin)
 		return nil
 	}); err != nil {
 		return fmt.Errorf("write %s: %w", leadershipKey, err)
@@ -66,9 +77,12 @@ func (s *Store) SetLeadership(ctx context.Context, l Leadership) error {
 }
 
 // writeLeadership replaces the record, whatever it was.
-func writeLeadership(ctx context.Context, pipe redis.Pipeliner, l Leadership) {
+func writeLeadership(ctx context.Context, pipe redis.Pipeliner, l Leadership, origin Origin) {
 	pipe.Del(ctx, leadershipKey)
 	pipe.HSet(ctx, leadershipKey, "epoch", l.Epoch, leaderIDField, l.Node)
+	if origin.Stream != "" {
+		pipe.HSet(ctx, leadershipKey, "replid", origin.Stream, "offset", origin.Offset)
+	}
 }
 
 // UUID returns the cluster's UUID; empty if it has none.

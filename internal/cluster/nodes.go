@@ -99,7 +99,7 @@ func (s *Store) Create(ctx context.Context, network string, first vpn.Node, uuid
 		pipe.HSet(ctx, VPNKey(first.ID), nodeFields(first)...)
 		pipe.HSet(ctx, environmentKey, leaderField, first.ID)
 		pipe.SetNX(ctx, uuidKey, uuid, 0)
-		writeLeadership(ctx, pipe, Leadership{Epoch: 1, Node: first.ID})
+		writeLeadership(ctx, pipe, Leadership{Epoch: 1, Node: first.ID}, Origin{})
 		return nil
 	})
 	if err != nil {

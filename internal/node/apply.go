@@ -96,11 +96,15 @@ func (s *session) records(ctx context.Context) (vpn.Cluster, []vpn.Warning, erro
 		return records, warnings, err
 	}
 	role, err := s.readRole(ctx)
-	if err != nil || role.Master {
+	if err != nil {
 		return records, warnings, err
 	}
-	if followed, found := nodeAt(records, role.Source); found {
+	if followed, found := nodeAt(records, role.Source); found && !role.Master {
 		records.Leader = followed
+	}
+	records.StandsBy = standsBy(records)
+	if !role.Master && s.machine.silence().Seeking {
+		records.Candidates = prepared(records)
 	}
 	return records, warnings, nil
 }

@@ -26,6 +26,15 @@ type remembered struct {
 	cluster.Leadership
 
 	Cluster string `json:"cluster"` // its UUID
+	// Announced is the next leader that this node, the leader, has announced. Should it
+	// come about late, it may be followed at once. The zero value: none.
+	Announced announced `json:"announced,omitzero"`
+}
+
+type announced struct {
+	cluster.Leadership
+
+	Endpoint string `json:"endpoint"`
 }
 
 func (m *Machine) leadershipPath() string {
@@ -77,7 +86,11 @@ func (m *Machine) rememberLeadership(ctx context.Context, s *cluster.Store, l cl
 	if kept.Cluster == uuid && kept.Epoch >= l.Epoch {
 		return nil
 	}
-	text, err := json.Marshal(remembered{Leadership: l, Cluster: uuid})
+	return m.writeLeadership(remembered{Leadership: l, Cluster: uuid})
+}
+
+func (m *Machine) writeLeadership(r remembered) error {
+	text, err := json.Marshal(r)
 	if err == nil {
 		_, err = host.WriteFile(m.leadershipPath(), append(text, '\n'), host.Secret())
 	}
@@ -139,18 +152,23 @@ func (m *Machine) recordLeadership(ctx context.Context, s *cluster.Store, self i
 	return own, err
 }
 
-// NextLeadership is what a node that is to lead after this one, the leader, has to be
-// announced with.
-func (m *Machine) NextLeadership(ctx context.Context, node int) (cluster.Leadership, error) {
+// NextLeadership is what a node that is to lead after this one, the leader, at an
+// endpoint, has to be announced with. No epoch is announced twice: a switch that seems to
+// have failed may yet come about.
+func (m *Machine) NextLeadership(ctx context.Context, node int, endpoint string) (cluster.Leadership, error) {
 	next := cluster.Leadership{Node: node}
 	err := m.with(func(s *session) error {
-		_, err := m.recordLeadership(ctx, s.Store, s.self)
+		own, err := m.recordLeadership(ctx, s.Store, s.self)
+		if err == nil {
+			err = m.rememberLeadership(ctx, s.Store, own)
+		}
 		if err != nil {
 			return err
 		}
-		known, err := m.knownLeadership(ctx, s.Store)
-		next.Epoch = known.Epoch + 1
-		return err
+		kept := m.readLeadership()
+		next.Epoch = max(own.Epoch, kept.Epoch, kept.Announced.Epoch) + 1
+		kept.Announced = announced{Leadership: next, Endpoint: endpoint}
+		return m.writeLeadership(kept)
 	})
 	return next, err
 }

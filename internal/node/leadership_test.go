@@ -53,7 +53,7 @@ func TestLeaderKeepsItsLeadership(t *testing.T) {
 			t.Errorf("record %+v became %+v, want %+v", c.recorded, got, c.want)
 		}
 	}
-	next, err := m.NextLeadership(t.Context(), 2)
+	next, err := m.NextLeadership(t.Context(), 2, "n2:55820")
 	if err != nil || next != (cluster.Leadership{Epoch: 7, Node: 2}) {
 		t.Errorf("next %+v, %v", next, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -24,10 +25,22 @@ type Machine struct {
 	Resolver vpn.Resolver
 	Log      *logrus.Entry
 
+	// LeaderSilence is how long a leader has to be silent before this node follows
+	// another one without an administrator; 0: it never does.
+	LeaderSilence time.Duration
+
 	lookups vpn.Lookups
 	seen    vpn.Whereabouts
 	begun   atomic.Bool // the membership has been looked at since this process started
 	turned  func()      // called after a change of the leader; nil: nobody wants to know
+	vigil   vigil
+}
+
+// vigil is what one run of Settle remembers for the next.
+type vigil struct {
+	begun      bool               // the leader has been listened for since this process started
+	aloneSince time.Time          // since when most nodes do not follow this one, which leads; zero: they do
+	rivalSaid  cluster.Leadership // of whom the log has told last
 }
 
 // lockName serializes all that changes the VPN or the leader of this machine,
@@ -38,10 +51,12 @@ const lockName = "vpn"
 // everything there.
 type session struct {
 	*cluster.Store
-	close func() error
-	self  int
-	read  *reading // nil: nothing has been read yet
-	ahead *ahead   // nil: no look at the interface is under way
+
+	machine *Machine
+	close   func() error
+	self    int
+	read    *reading // nil: nothing has been read yet
+	ahead   *ahead   // nil: no look at the interface is under way
 }
 
 // reading is what the local Redis said of itself and of the cluster when it was read.
@@ -96,7 +111,7 @@ func (m *Machine) open() (*session, error) {
 	client := redisq.Connect(redisq.Server{
 		Address: credentials.Address, User: credentials.User, Password: credentials.Password,
 	}, 1)
-	return &session{Store: cluster.NewStore(client), close: client.Close, self: self}, nil
+	return &session{Store: cluster.NewStore(client), machine: m, close: client.Close, self: self}, nil
 }
 
 // with runs work on a connection to the local Redis.

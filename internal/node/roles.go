@@ -92,7 +92,7 @@ func (sw *switching) handOver(ctx context.Context) error {
 // turnAllBut makes the target the leader for this machine, which stays the hub
 // of the nodes at the addresses given.
 func (sw *switching) turnAllBut(ctx context.Context, behind []netip.Addr) error {
-	records := sw.records(sw.target.ID, 0)
+	records := sw.records(sw.target.ID)
 	for _, node := range records.Nodes {
 		if slices.Contains(behind, node.Address) && node.ID != sw.target.ID {
 			records.Behind = append(records.Behind, node.ID)
@@ -106,6 +106,9 @@ func (sw *switching) turnAllBut(ctx context.Context, behind []netip.Addr) error 
 func (sw *switching) follow(ctx context.Context) error {
 	if err := sw.awaitLeader(ctx); err != nil {
 		return err
+	}
+	if err := sw.keepWrites(ctx); err != nil && !sw.Force {
+		return sw.undo(ctx, err)
 	}
 	sw.Say("node %d, this node, follows node %d", sw.session.self, sw.target.ID)
 	var leaveErr error
@@ -129,7 +132,7 @@ const leaveTime = 2 * prepareInterval
 // through it the old one learns that this node's Redis has left, and turns in
 // the same moment as this node does.
 func (sw *switching) leave(ctx context.Context) error {
-	records := sw.records(sw.target.ID, 0)
+	records := sw.records(sw.target.ID)
 	records.Behind = []int{sw.before.Leader}
 	_, vpnErr := sw.machine.reconcile(ctx, given(records))
 	if err := sw.session.Follow(ctx, sw.target.Address); err != nil {

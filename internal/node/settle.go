@@ -31,12 +31,16 @@ func (m *Machine) Settle(ctx context.Context) (vpn.Report, error) {
 			return errors.Join(aclErr, err)
 		}
 		followErr := m.followRecords(ctx, s)
+		homeAt, homeErr := m.seekHome(ctx, s)
+		wayAt, wayErr := m.giveWay(ctx, s)
 		roleErr := errors.Join(m.keepRole(ctx, s), m.keepLeadership(ctx, s))
 		hostsErr := m.nameLeader(ctx, s)
 		var vpnErr error
 		report, vpnErr = m.applyRoutes(ctx, s)
-		report.Again = sooner(report.Again, s.disagreement(ctx, time.Now()))
-		return errors.Join(aclErr, followErr, roleErr, hostsErr, vpnErr, m.answer(ctx, s), m.forward6(ctx, s))
+		for _, at := range []time.Time{s.disagreement(ctx, time.Now()), homeAt, wayAt} {
+			report.Again = sooner(report.Again, at)
+		}
+		return errors.Join(aclErr, followErr, homeErr, wayErr, roleErr, hostsErr, vpnErr, m.answer(ctx, s), m.forward6(ctx, s))
 	})
 	return report, err
 }

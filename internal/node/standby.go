@@ -20,9 +20,7 @@ import (
 // machine's VPN meanwhile.
 func (m *Machine) StandBy(ctx context.Context, ready func() error) error {
 	return m.withRecords(ctx, func(records vpn.Cluster) error {
-		for _, node := range records.Nodes {
-			records.Standby = append(records.Standby, node.ID)
-		}
+		records.StandsBy = true
 		return m.aside(ctx, records, func([]vpn.Warning) error {
 			if err := ready(); err != nil {
 				return err

@@ -140,9 +140,10 @@ func (sw *switching) targetLeads(ctx context.Context) bool {
 }
 
 // records is the cluster as it is during or after the switch.
-func (sw *switching) records(leader, candidate int) vpn.Cluster {
+func (sw *switching) records(leader int, candidates ...int) vpn.Cluster {
 	records := sw.before
-	records.Leader, records.Candidate = leader, candidate
+	records.Leader, records.Candidates = leader, candidates
+	records.StandsBy = standsBy(records)
 	records.Nodes = append([]vpn.Node(nil), sw.before.Nodes...)
 	for i := range records.Nodes {
 		if records.Nodes[i].ID == sw.target.ID {
@@ -205,7 +206,7 @@ func (sw *switching) undo(ctx context.Context, why error) error {
 // turn makes the target the leader for this machine: name and VPN.
 func (sw *switching) turn(ctx context.Context) error {
 	hostsErr := sw.nameTarget(ctx)
-	report, vpnErr := sw.machine.reconcile(ctx, given(sw.records(sw.target.ID, 0)))
+	report, vpnErr := sw.machine.reconcile(ctx, given(sw.records(sw.target.ID)))
 	for _, warning := range report.Warnings {
 		sw.machine.Log.Warn(warning.String())
 	}

@@ -1,0 +1,141 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"cluster-agent/integration/lab"
+)
+
+// homeTime is how long nodes may take that come back: the leader's silence that they wait
+// for, and what follows.
+const homeTime = 60 * time.Second
+
+// silence is the setting of the agents for how long a leader has to be silent.
+func silence(ctx context.Context, t *testing.T, c *lab.Cluster, value string) {
+	t.Helper()
+	for _, n := range c.Lab.Nodes {
+		file := "/etc/nethserver/agent.env"
+		text, err := n.ReadFile(file)
+		if err == nil {
+			err = n.WriteFile(file, text+"AGENT_LEADER_SILENCE="+value+"\n", 0o644)
+		}
+		if err == nil {
+			err = n.Service(lab.NodeAgent).Restart(ctx)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.AgentsAlive(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// prepare gives nodes endpoints, by which they may lead one day, and waits until all nodes
+// know, and have it on disk.
+func prepare(ctx context.Context, t *testing.T, c *lab.Cluster, nodes ...int) {
+	t.Helper()
+	for _, id := range nodes {
+		if err := c.SetEndpoint(ctx, id, c.Endpoint(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settle(ctx, t, c)
+	for _, n := range c.Lab.Nodes {
+		eventually(ctx, t, settleTime, "the node knows who may lead", func(ctx context.Context) error {
+			for _, id := range nodes {
+				endpoint, err := n.RedisCLI(ctx, "HGET", fmt.Sprintf("node/%d/vpn", id), "endpoint")
+				if err != nil || endpoint != c.Endpoint(id) {
+					return fmt.Errorf("it says %q, %w", endpoint, err)
+				}
+			}
+			return nil
+		})
+		mustCLI(ctx, t, n, "SAVE")
+	}
+}
+
+// comesHome waits until the whole cluster is as it should be, and nobody types anything.
+func comesHome(ctx context.Context, t *testing.T, c *lab.Cluster) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, patience(homeTime))
+	defer cancel()
+	began := time.Now()
+	settle(ctx, t, c)
+	t.Logf("all are home after %v", time.Since(began))
+}
+
+// A worker that was off during a switch finds the new leader by itself, since that was
+// prepared to lead before the worker went off.
+func TestWayHomeOfAWorker(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t, 5*time.Minute)
+	c := newCluster(ctx, t, 4)
+	prepare(ctx, t, c, 3, 4)
+	if err := c.Lab.Node(2).PowerOff(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Promote(ctx, 3); err != nil {
+		t.Fatal(err)
+	}
+	settle(ctx, t, c)
+	if err := c.Lab.Node(2).PowerOn(ctx); err != nil {
+		t.Fatal(err)
+	}
+	comesHome(ctx, t, c)
+	if log := logsOf(t, c.Lab.Node(2)); !strings.Contains(log, "asking nodes 3, 4 whether one of them leads") ||
+		!strings.Contains(log, "this node has found it and follows it") {
+		t.Errorf("the worker does not say how it found home:\n%s", log)
+	}
+}
+
+// An old leader that was cut off, and died, finds when it comes back that another node
+// leads: it hands out no node ids, becomes a worker by itself, and keeps a copy of what
+// was written to it alone.
+func TestWayHomeOfTheOldLeader(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t, 5*time.Minute)
+	c := newCluster(ctx, t, 3)
+	silence(ctx, t, c, "8s")
+	prepare(ctx, t, c, 3)
+	old := c.Lab.Node(1)
+	if err := old.CutLink(); err != nil {
+		t.Fatal(err)
+	}
+	mustCLI(ctx, t, old, "SET", "hazard/10", "alone")
+	mustCLI(ctx, t, old, "SAVE")
+	if err := old.PowerOff(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, on := range []int{3, 2} {
+		if err := c.SwitchLeader(ctx, on, 3); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.MoveTo(3)
+	settle(ctx, t, c)
+	if err := errors.Join(old.RestoreLink(ctx), old.PowerOn(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	if err := lab.Until(ctx, 20*time.Millisecond, func(ctx context.Context) error { return old.Alive(ctx, "cluster") }); err != nil {
+		t.Fatal(err)
+	}
+	result, err := old.Call(ctx, "add-node", map[string]any{
+		"node_pwh": strings.Repeat("0", 64), "public_key": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=", "endpoint": "",
+	})
+	if err != nil || result.Code != 33 {
+		t.Errorf("the old leader handed out a node id: exit code %d, %s, %v", result.Code, result.Stderr, err)
+	}
+	comesHome(ctx, t, c)
+	log := logsOf(t, old)
+	_, after, _ := strings.Cut(log, "a copy of the whole is kept in ")
+	path, _, _ := strings.Cut(after, " ")
+	if text, err := old.ReadFile(path); err != nil || !strings.Contains(text, "hazard/10") {
+		t.Errorf("the copy %q: %v\n%s", path, err, log)
+	}
+}

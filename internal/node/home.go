@@ -1,0 +1,145 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"cluster-agent/internal/wait"
+	"cluster-agent/vpn"
+)
+
+// seekInterval is how often a node asks others whether one of them leads.
+const seekInterval = time.Second
+
+// seekHome finds the leader again for a worker that was off, or cut off, while another
+// node became it. See the package comment for whom it follows. It returns when it wants
+// to look again.
+func (m *Machine) seekHome(ctx context.Context, s *session) (time.Time, error) {
+	standing, err := m.Standing()
+	if err != nil || !standing.applies() {
+		return time.Time{}, nil //nolint:nilerr // told where the membership is judged
+	}
+	before := m.silence()
+	q, err := m.listen(ctx, s, time.Now())
+	if err != nil || q.Leader == 0 || m.LeaderSilence <= 0 {
+		return time.Time{}, err
+	}
+	if !q.Seeking {
+		return q.Since.Add(m.LeaderSilence), nil
+	}
+	records, _, err := s.records(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if !before.Seeking {
+		m.sayThatItSeeks(records, q)
+	}
+	home, found, err := m.findHome(ctx, s, records)
+	if err != nil || !found {
+		return time.Now().Add(seekInterval), err
+	}
+	return time.Time{}, m.goHome(ctx, s, home)
+}
+
+func (m *Machine) sayThatItSeeks(records vpn.Cluster, q Silence) {
+	if len(records.Candidates) == 0 {
+		m.Log.Warnf("the leader, node %d, has been silent since %s, and no other node was prepared to lead: "+
+			"if another leads now, run switch-leader here", q.Leader, q.Since.Local().Format(time.TimeOnly))
+		return
+	}
+	m.Log.Warnf("the leader, node %d, has been silent since %s: asking %s whether one of them leads",
+		q.Leader, q.Since.Local().Format(time.TimeOnly), nodeList(records.Candidates))
+}
+
+// nodeList names nodes.
+func nodeList(ids []int) string {
+	word := "nodes"
+	if len(ids) == 1 {
+		word = "node"
+	}
+	return word + " " + strings.Trim(strings.Join(strings.Fields(fmt.Sprint(ids)), ", "), "[]")
+}
+
+// findHome asks the candidates, and the silent leader itself: one that answers is not
+// silent, whatever keeps this node's Redis from following it.
+func (m *Machine) findHome(ctx context.Context, s *session, records vpn.Cluster) (home claim, found bool, err error) {
+	uuid, err := s.UUID(ctx)
+	if err != nil {
+		return home, false, err
+	}
+	known, err := m.knownLeadership(ctx, s.Store)
+	if err != nil {
+		return home, false, err
+	}
+	asked, err := m.reach(ctx, records)
+	if err != nil {
+		return home, false, err
+	}
+	claims := m.claims(ctx, asked, uuid)
+	if slices.ContainsFunc(claims, func(c claim) bool { return c.Node == records.Leader && !c.OlderThan(known) }) {
+		return home, false, m.setSilence(Silence{Leader: records.Leader, Since: time.Now().UTC().Round(0)})
+	}
+	claims = slices.DeleteFunc(claims, func(c claim) bool { return c.OlderThan(known) })
+	home, found = latest(claims)
+	return home, found, nil
+}
+
+// reachTime is how long a run waits for a handshake with a candidate; the next run waits
+// again.
+const reachTime = 1500 * time.Millisecond
+
+// reach takes the candidates as peers, and returns those that are there, and the leader
+// that is followed, if it has been there lately.
+func (m *Machine) reach(ctx context.Context, records vpn.Cluster) ([]vpn.Node, error) {
+	there, err := m.meetCandidates(ctx, records)
+	if err != nil {
+		return nil, err
+	}
+	leader, err := m.present(ctx, records, func(id int) bool { return id == records.Leader })
+	return append(there, leader...), err
+}
+
+// meetCandidates makes the candidates peers, and lets those that are there be asked: a
+// link carries packets as soon as it has had a handshake.
+func (m *Machine) meetCandidates(ctx context.Context, records vpn.Cluster) ([]vpn.Node, error) {
+	waiting, cancel := context.WithTimeout(ctx, reachTime)
+	defer cancel()
+	for {
+		m.seekVia(ctx, records)
+		there, err := m.present(ctx, records, func(id int) bool { return slices.Contains(records.Candidates, id) })
+		if err != nil || len(there) > 0 {
+			m.seekVia(ctx, records)
+			return there, err
+		}
+		if !wait.For(waiting, prepareInterval) {
+			return nil, nil
+		}
+	}
+}
+
+// seekVia brings the VPN to records. What is wrong with it, the run tells that brings it
+// to what Redis says.
+func (m *Machine) seekVia(ctx context.Context, records vpn.Cluster) {
+	if _, err := m.reconcile(ctx, given(records)); err != nil {
+		m.Log.Debugf("take the nodes as peers that may lead: %v", err)
+	}
+}
+
+// goHome makes this node a worker of another leader, without an administrator.
+func (m *Machine) goHome(ctx context.Context, s *session, home claim) error {
+	defer s.forget()
+	sw, err := m.beginSwitch(ctx, s, Switch{
+		Leader: home.Node, Endpoint: home.node.Endpoint, Epoch: home.Epoch, Planned: true, Wait: missedTime, Say: m.Log.Debugf, missed: true,
+	})
+	if err == nil {
+		err = sw.run(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("follow node %d, which leads in epoch %d: %w", home.Node, home.Epoch, err)
+	}
+	m.Log.Infof("node %d leads in epoch %d of the cluster's leaders: this node has found it and follows it", home.Node, home.Epoch)
+	return nil
+}

@@ -1,0 +1,80 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"cluster-agent/internal/cluster"
+	"cluster-agent/internal/host"
+)
+
+// keepWrites keeps a copy of all that this node's Redis, a master, holds, before it gets
+// the data of the leader instead, unless the leader is known to have all of it. That is
+// so if this node's stream ends where the leader's epoch began, or before.
+func (sw *switching) keepWrites(ctx context.Context) error {
+	if !sw.role.Master {
+		return nil
+	}
+	complete, err := sw.targetHasAll(ctx)
+	if err != nil {
+		sw.machine.Log.Infof("whether node %d has all that was written here is not known: %v", sw.target.ID, err)
+	}
+	if complete {
+		return nil
+	}
+	path, err := sw.machine.dump(ctx, sw.session.Store, time.Now())
+	if err != nil {
+		return fmt.Errorf("keep a copy of what was written here and node %d may not have: %w", sw.target.ID, err)
+	}
+	sw.machine.Log.Warnf("node %d may not have all that was written here while it led: a copy of the whole is kept in %s "+
+		"(look into it with a redis-server of its own: --dir %s --dbfilename %s)",
+		sw.target.ID, path, filepath.Dir(path), filepath.Base(path))
+	return nil
+}
+
+// targetHasAll asks the new leader where its epoch began.
+func (sw *switching) targetHasAll(ctx context.Context) (bool, error) {
+	uuid, uuidErr := sw.session.UUID(ctx)
+	place, placeErr := sw.session.Place(ctx)
+	if err := errors.Join(uuidErr, placeErr); err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, claimTime)
+	defer cancel()
+	c, err := askClaim(ctx, sw.target, uuid)
+	return err == nil && c.origin.Covers(place), err
+}
+
+// dump copies the data of the local Redis into the state directory of the node agent,
+// readable by root alone.
+func (m *Machine) dump(ctx context.Context, s *cluster.Store, now time.Time) (path string, err error) {
+	from, err := s.DumpFile(ctx)
+	if err != nil {
+		return "", err
+	}
+	source, err := os.Open(from)
+	if err != nil {
+		return "", fmt.Errorf("open the file of Redis: %w", err)
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	path = filepath.Join(m.Files.StateDir(host.NodeAgent), "lost-writes-"+now.UTC().Format("20060102T150405Z")+".rdb")
+	return path, copyTo(path, source)
+}
+
+// copyTo writes a new file that is there whole, and on disk, or not at all.
+func copyTo(path string, source io.Reader) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, secret)
+	if err != nil {
+		return fmt.Errorf("make the copy: %w", err)
+	}
+	_, err = io.Copy(file, source)
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return errors.Join(fmt.Errorf("write the copy: %w", err), os.Remove(path))
+	}
+	return nil
+}

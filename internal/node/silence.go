@@ -1,0 +1,128 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"cluster-agent/internal/host"
+	"cluster-agent/vpn"
+)
+
+// silenceFile, in the state directory of the node agent, holds the [Silence] of the
+// leader, while there is one: commands go by it, too.
+const silenceFile = "leader-silence.json"
+
+// Silence is that of the leader which this node, a worker, follows: its Redis gets
+// nothing from there.
+type Silence struct {
+	Leader int       `json:"leader"` // node id; 0: the leader is not silent
+	Since  time.Time `json:"since"`
+	// Seeking says that it has lasted long enough for the node to ask others whether
+	// one of them leads.
+	Seeking bool `json:"seeking,omitempty"`
+}
+
+// next is the silence after another look. heard is whether the leader makes itself
+// heard. It is pure.
+func (q Silence) next(leader int, heard bool, now time.Time) Silence {
+	switch {
+	case heard:
+		return Silence{}
+	case q.Leader != leader:
+		return Silence{Leader: leader, Since: now}
+	}
+	return q
+}
+
+// ripe says whether the silence has lasted for as long as limit.
+func (q Silence) ripe(limit time.Duration, now time.Time) bool {
+	return q.Leader != 0 && limit > 0 && now.Sub(q.Since) >= limit
+}
+
+func (m *Machine) silencePath() string {
+	return filepath.Join(m.Files.StateDir(host.NodeAgent), silenceFile)
+}
+
+// silence reads the file; zero if there is none, or none that can be read.
+func (m *Machine) silence() Silence {
+	var q Silence
+	text, err := os.ReadFile(m.silencePath())
+	if err == nil {
+		err = json.Unmarshal(text, &q)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		m.Log.Warnf("read since when the leader is silent: %v", err)
+	}
+	return q
+}
+
+func (m *Machine) setSilence(q Silence) error {
+	if q.Leader == 0 {
+		if err := os.Remove(m.silencePath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("forget the leader's silence: %w", err)
+		}
+		return nil
+	}
+	text, err := json.Marshal(q)
+	if err == nil {
+		_, err = host.WriteFile(m.silencePath(), append(text, '\n'), host.Secret())
+	}
+	if err != nil {
+		return fmt.Errorf("note since when the leader is silent: %w", err)
+	}
+	return nil
+}
+
+// listen looks whether the leader that this node follows is silent, and notes it. What a
+// former life of the agent has noted counts for nothing: the node may have been off.
+func (m *Machine) listen(ctx context.Context, s *session, now time.Time) (Silence, error) {
+	now = now.UTC().Round(0) // as the file keeps it
+	before := m.silence()
+	if !m.vigil.begun {
+		before, m.vigil.begun = Silence{Leader: before.Leader, Since: now}, true
+	}
+	role, err := s.readRole(ctx)
+	if err != nil {
+		return before, err
+	}
+	followed := 0
+	if !role.Master {
+		records, _, err := s.records(ctx)
+		if err != nil {
+			return before, err
+		}
+		followed = records.Leader
+	}
+	after := before.next(followed, role.Master || role.LinkUp || role.Copying, now)
+	after.Seeking = after.ripe(m.LeaderSilence, now)
+	if after == m.silence() {
+		return after, nil
+	}
+	s.forget() // whom this node seeks has changed
+	return after, m.setSilence(after)
+}
+
+// prepared are the nodes, but for this one and its leader, that the last leader known here
+// had prepared to lead: they have an endpoint. They alone are ever followed without an
+// administrator.
+func prepared(records vpn.Cluster) []int {
+	var nodes []int
+	for _, n := range records.Nodes {
+		if n.ID != records.Self && n.ID != records.Leader && n.Endpoint != "" && n.Address.IsValid() {
+			nodes = append(nodes, n.ID)
+		}
+	}
+	return nodes
+}
+
+// standsBy says whether this node is prepared itself, and does not lead.
+func standsBy(records vpn.Cluster) bool {
+	self, found := records.Node(records.Self)
+	return found && self.Endpoint != "" && records.Leader != records.Self
+}

@@ -1,0 +1,181 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"cluster-agent/internal/cluster"
+	"cluster-agent/internal/wait"
+	"cluster-agent/vpn"
+)
+
+// ErrOvertaken refuses what only the leader may do, on a node that led once and does not
+// know it yet.
+var ErrOvertaken = errors.New("this node does not lead any more")
+
+// aloneInterval is how often a leader whom most nodes do not follow looks for another.
+const aloneInterval = 5 * time.Second
+
+// rival is another node that leads, and to which this one has to give way.
+type rival struct {
+	claim
+
+	own       cluster.Leadership // this node's
+	announced bool               // this node itself has announced it
+	prepared  bool               // this node's records have it ready to lead
+	alone     bool               // most nodes do not follow this one
+	unheard   bool               // a node that may lead is not there, or not yet
+}
+
+// giveWay makes a leader of old, which was off or cut off while another node became the
+// leader, a worker of that one. See the package comment for when it does. It returns when
+// it wants to look again.
+func (m *Machine) giveWay(ctx context.Context, s *session) (time.Time, error) {
+	r, found, err := m.rival(ctx, s)
+	if err != nil {
+		return time.Time{}, err
+	}
+	now := time.Now()
+	m.noteAlone(r.alone, now)
+	if !found {
+		m.vigil.rivalSaid = cluster.Leadership{}
+		if r.alone {
+			return now.Add(aloneInterval), nil
+		}
+		return time.Time{}, nil
+	}
+	if again, early := m.tooEarly(r, now); early {
+		return again, nil
+	}
+	return time.Time{}, m.goHome(ctx, s, r.claim)
+}
+
+// noteAlone remembers since when most nodes do not follow this one. At the start of the
+// agent none does yet.
+func (m *Machine) noteAlone(alone bool, now time.Time) {
+	switch {
+	case !alone:
+		m.vigil.aloneSince = time.Time{}
+	case m.vigil.aloneSince.IsZero():
+		m.vigil.aloneSince = now
+	}
+}
+
+// tooEarly says whether it is too early to give way to a rival, or not for this node to
+// decide, and when to look again.
+func (m *Machine) tooEarly(r rival, now time.Time) (again time.Time, early bool) {
+	due := m.vigil.aloneSince.Add(m.LeaderSilence)
+	word, early := "", true
+	switch {
+	case r.announced:
+		return now, false
+	case !r.prepared || m.LeaderSilence <= 0:
+		again = now.Add(aloneInterval)
+		word = fmt.Sprintf("this node does not follow it by itself: run switch-leader --node %d here", r.Node)
+	case !r.alone:
+		again = now.Add(aloneInterval)
+		word = "most nodes follow this one, so it stays: run switch-leader on those that shall not"
+	case now.Before(due):
+		again = due
+		word = fmt.Sprintf("this node follows it in %s, unless most nodes come back", due.Sub(now).Round(time.Second))
+	default:
+		early = false
+	}
+	if early && m.vigil.rivalSaid != r.Leadership {
+		m.vigil.rivalSaid = r.Leadership
+		m.Log.Warnf("node %d leads in epoch %d of the cluster's leaders, this node in epoch %d: %s", r.Node, r.Epoch, r.own.Epoch, word)
+	}
+	return again, early
+}
+
+// rival looks for a node to which this one, if it leads, has to give way.
+func (m *Machine) rival(ctx context.Context, s *session) (r rival, found bool, err error) {
+	role, err := s.readRole(ctx)
+	if err != nil || !role.Master {
+		return r, false, err
+	}
+	records, _, err := s.snapshot(ctx)
+	if err != nil || records.Leader != s.self {
+		return r, false, err
+	}
+	if r.own, _, err = m.ownLeadership(ctx, s.Store, s.self); err != nil {
+		return r, false, err
+	}
+	if r.alone, err = isAlone(ctx, s, records); err != nil {
+		return r, false, err
+	}
+	announced := m.readLeadership().Announced
+	uuid, err := s.UUID(ctx)
+	if err != nil {
+		return r, false, err
+	}
+	suspects, err := m.suspects(ctx, records, r.alone, announced.Node)
+	if err != nil {
+		return r, false, err
+	}
+	r.unheard = slices.ContainsFunc(prepared(records), func(id int) bool {
+		return !slices.ContainsFunc(suspects, func(n vpn.Node) bool { return n.ID == id })
+	})
+	claims := m.claims(ctx, suspects, uuid)
+	claims = slices.DeleteFunc(claims, func(c claim) bool { return !c.LaterThan(r.own) })
+	if r.claim, found = latest(claims); found {
+		r.prepared = r.node.Endpoint != ""
+		if r.announced = r.Leadership == announced.Leadership; r.announced {
+			r.node.Endpoint = announced.Endpoint
+		}
+	}
+	return r, found, nil
+}
+
+// isAlone says whether no more than half of the other nodes follow this one.
+func isAlone(ctx context.Context, s *session, records vpn.Cluster) (bool, error) {
+	followers, err := s.Followers(ctx)
+	if err != nil {
+		return false, err
+	}
+	slices.SortFunc(followers, netip.Addr.Compare)
+	others := len(records.Nodes) - 1
+	return others > 0 && 2*len(slices.Compact(followers)) <= others, nil
+}
+
+// suspects are nodes that may lead instead of this one: all that are there. While most
+// nodes follow this one, only that which it has announced itself. A leader has all nodes
+// as peers, and they have to have a handshake with it before they can be asked.
+func (m *Machine) suspects(ctx context.Context, records vpn.Cluster, alone bool, announced int) ([]vpn.Node, error) {
+	if !alone && announced == 0 {
+		return nil, nil
+	}
+	return m.present(ctx, records, func(id int) bool { return id != records.Self && (alone || id == announced) })
+}
+
+// overtakenTime is how long is waited for a handshake with those who may lead: one that
+// got lost is repeated after five seconds.
+const overtakenTime = 6 * time.Second
+
+// Overtaken is ErrOvertaken if another node leads the cluster in a later epoch than this
+// one, as far as that can be found out. While most nodes follow this one it costs nothing;
+// else it may take some seconds, in which nodes that may lead are waited for.
+func (m *Machine) Overtaken(ctx context.Context) error {
+	return m.with(func(s *session) error {
+		waiting, cancel := context.WithTimeout(ctx, overtakenTime)
+		defer cancel()
+		for {
+			s.forget()
+			r, found, err := m.rival(ctx, s)
+			if err != nil {
+				return err
+			}
+			if found && (r.announced || r.alone) {
+				return fmt.Errorf("%w: node %d leads in epoch %d of the cluster's leaders, this node in epoch %d",
+					ErrOvertaken, r.Node, r.Epoch, r.own.Epoch)
+			}
+			if !r.alone || !r.unheard || !wait.For(waiting, prepareInterval) {
+				return nil
+			}
+		}
+	})
+}
