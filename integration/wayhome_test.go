@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -138,4 +139,54 @@ func TestWayHomeOfTheOldLeader(t *testing.T) {
 	if text, err := old.ReadFile(path); err != nil || !strings.Contains(text, "hazard/10") {
 		t.Errorf("the copy %q: %v\n%s", path, err, log)
 	}
+}
+
+// One command, on the node that is to lead, is enough when the leader is dead: the others
+// come by themselves. It is refused where another node has newer data, and that is named.
+func TestSwitchLeaderAll(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t, 5*time.Minute)
+	c := newCluster(ctx, t, 4)
+	silence(ctx, t, c, "6s")
+	prepare(ctx, t, c, 2, 3)
+	if err := c.Lab.Node(3).CutLink(); err != nil {
+		t.Fatal(err)
+	}
+	mustCLI(ctx, t, c.Lab.Node(1), "SET", "written/without", "node 3")
+	for _, id := range []int{2, 4} {
+		eventually(ctx, t, settleTime, "the write arrives", func(ctx context.Context) error {
+			value, err := c.Lab.Node(id).RedisCLI(ctx, "GET", "written/without")
+			if err == nil && value != "node 3" {
+				err = errors.New(value)
+			}
+			return err
+		})
+	}
+	if err := errors.Join(c.Lab.Node(1).PowerOff(ctx), c.Lab.Node(3).RestoreLink(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	all := func(node int, more ...string) lab.Result {
+		t.Helper()
+		result, err := c.Lab.Node(node).Exec(ctx, append([]string{"switch-leader", "--node", strconv.Itoa(node), "--all"}, more...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("on node %d: exit code %d\n%s%s", node, result.Code, result.Stdout, result.Stderr)
+		return result
+	}
+	if refused := all(3); refused.Code == 0 || !strings.Contains(refused.Stderr, "node 2 has ") || !strings.Contains(refused.Stderr, "newer data") {
+		t.Errorf("node 3 leads although node 2 has newer data: exit code %d", refused.Code)
+	}
+	if result := all(2); result.Code != 0 {
+		t.Errorf("exit code %d", result.Code)
+	}
+	c.MoveTo(2)
+	settle(ctx, t, c)
+	if got := mustCLI(ctx, t, c.Lab.Node(3), "GET", "written/without"); strings.TrimSpace(got) != "node 3" {
+		t.Errorf("node 3 has %q now", got)
+	}
+	if err := c.Lab.Node(1).PowerOn(ctx); err != nil {
+		t.Fatal(err)
+	}
+	comesHome(ctx, t, c)
 }

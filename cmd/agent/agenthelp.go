@@ -21,6 +21,9 @@ Settings are environment variables. What is wrong with them is said at start:
                           directory agent-journal (the directory it is started in)
   AGENT_INSTALL_DIR       holds validator-definitions.json, to which schemas may
                           refer (none); read when such a schema is checked
+  AGENT_LEADER_SILENCE    of node agents: how long the leader is silent before the
+                          node follows another that was prepared to lead and
+                          says that it does; or off (30s)
   CORE_VERSION            version that nodes compare when one joins (that of
                           this software)
 

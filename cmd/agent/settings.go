@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"cluster-agent/internal/node"
 	"cluster-agent/worker"
 	"cluster-agent/worker/redisq"
 )
@@ -62,7 +63,7 @@ func readSettings(flags agentFlags, lookup func(string) string) (settings, error
 		installDir: r.dir(lookup("AGENT_INSTALL_DIR")),
 		stateDir:   lookup("AGENT_STATE_DIR"),
 
-		leaderSilence: r.durationOrOff("AGENT_LEADER_SILENCE", 30*time.Second, shortestSilence, longestSilence),
+		leaderSilence: r.durationOrOff("AGENT_LEADER_SILENCE", node.DefaultLeaderSilence, shortestSilence, longestSilence),
 		tuning: worker.Tuning{
 			PollingInterval: r.duration("AGENT_POLLING_INTERVAL", 5*time.Second, shortestInterval, longestInterval),
 			MaxConcurrency:  r.count("MAX_CONCURRENCY", 32, mostConcurrency),

@@ -14,7 +14,7 @@ type View struct {
 	Leader string // field NODE_ID of cluster/environment, by its own Redis, as anybody may read it
 	Role   Role
 	Link   string            // master_link_status of INFO replication; empty for a master
-	Stands bool              // its own record has an endpoint: unless it leads, it stands by to lead
+	Stands bool              // its own record has an endpoint: unless it leads, it stands by to lead, or soon will
 	Device Device            // wg0
 	Conf   Device            // wg0.conf
 	Hosts  map[string]string // addresses of cluster-leader and cluster-localnode in /etc/hosts

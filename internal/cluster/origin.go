@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"time"
 )
 
 // Place is a place in a replication stream.
@@ -53,6 +54,22 @@ func (s *Store) Place(ctx context.Context) (Place, error) {
 		return Place{}, fmt.Errorf("ask Redis how far it has come: %w", err)
 	}
 	return Place{Stream: fields["master_replid"], Offset: offset}, nil
+}
+
+// LastHeard is how long ago a replica, whose link to its master is up, got something from
+// there, in whole seconds (INFO replication: master_last_io_seconds_ago). A master sends
+// something every 10 seconds, by default (repl-ping-replica-period). Redis takes the link for
+// down after 60 seconds (repl-timeout).
+func (s *Store) LastHeard(ctx context.Context) (time.Duration, error) {
+	fields, err := s.replication(ctx)
+	if err != nil {
+		return 0, err
+	}
+	seconds, err := strconv.Atoi(fields["master_last_io_seconds_ago"])
+	if err != nil || seconds < 0 {
+		return 0, nil //nolint:nilerr // it is a master, or its link is not up
+	}
+	return time.Duration(seconds) * time.Second, nil
 }
 
 func (s *Store) replication(ctx context.Context) (map[string]string, error) {

@@ -46,9 +46,31 @@
 // What was known ends with a join: until the records of the new cluster have come,
 // those that are there, of the former one, are not applied.
 //
+// # The way home
+//
+// A worker listens for its leader, by what comes over the link of its Redis. When it has
+// been silent for [Machine.LeaderSilence], the node seeks: it takes the nodes that were
+// prepared to lead, those with an endpoint in its records, as peers, each for its own
+// address alone, and asks their Redis who leads. It follows one that is a master, says that it
+// leads this cluster, by its UUID, and does so in an epoch that is not older than what the
+// node knows of. If its leader answers after all, it goes on waiting. While it seeks, it
+// tells on its own Redis how far its data go, for a node that is about to lead
+// ([Machine.SwitchAll]).
+//
+// Prepared nodes make that possible: they stand by, that is they have all nodes as peers,
+// so that each gets an answer.
+//
+// A leader whom no more than half of the other nodes follow asks those that are there for
+// a later epoch than its own. It gives way to one that it has announced itself at once, to
+// one that it has prepared after LeaderSilence, else to none; and hands out no node ids
+// meanwhile ([Machine.Overtaken]). Before its Redis becomes a replica, it keeps a copy of
+// its data, unless the new leader's epoch began after all that was written here.
+//
 // # Files
 //
 // In the state directory of the node agent: vpn-peers, the keys of peers that this
 // software has added and may remove; membership.json, the [Standing];
-// leadership.json, the last change of the leader that the node has heard of.
+// leadership.json, the last change of the leader that the node has heard of, and the last that
+// it has announced as a leader; leader-silence.json, while the leader is silent;
+// lost-writes-….rdb, copies of what a leader had that its successor may lack.
 package node

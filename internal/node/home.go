@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,9 +40,19 @@ func (m *Machine) seekHome(ctx context.Context, s *session) (time.Time, error) {
 	}
 	home, found, err := m.findHome(ctx, s, records)
 	if err != nil || !found {
-		return time.Now().Add(seekInterval), err
+		return time.Now().Add(seekInterval), errors.Join(err, tellWhereabouts(ctx, s))
 	}
 	return time.Time{}, m.goHome(ctx, s, home)
+}
+
+// tellWhereabouts lets a node that is about to lead know how far this one has come, see
+// [Machine.SwitchAll].
+func tellWhereabouts(ctx context.Context, s *session) error {
+	w, err := s.Whereabouts(ctx, s.self)
+	if err != nil {
+		return err
+	}
+	return s.TellWhereabouts(ctx, w)
 }
 
 func (m *Machine) sayThatItSeeks(records vpn.Cluster, q Silence) {

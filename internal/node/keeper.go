@@ -77,7 +77,13 @@ func (m *Machine) situation(ctx context.Context) (situation, error) {
 		if err != nil {
 			return err
 		}
-		now = situation{known: true, leader: role.Source, linkUp: role.LinkUp, copying: role.Copying}
+		since, err := silentSince(ctx, s.Store, role, time.Now())
+		if err != nil {
+			return err
+		}
+		now = situation{
+			known: true, leader: role.Source, linkUp: role.LinkUp, copying: role.Copying, silent: !since.IsZero(),
+		}
 		// Before a cluster has been created there is no such record; a bad one is a run's to tell.
 		if recorded, err := s.Leader(ctx); err == nil {
 			now.recorded = recorded

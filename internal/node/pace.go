@@ -7,6 +7,7 @@ type situation struct {
 	known   bool   // it answers
 	leader  string // whom it follows; empty: it is the master
 	linkUp  bool
+	silent  bool // the master does not make itself heard
 	copying bool // it is about to be in sync
 	// recorded is the leader's node id by the records, 0 if there is none: events of
 	// a switch can be missed.

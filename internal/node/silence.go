@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"cluster-agent/internal/cluster"
 	"cluster-agent/internal/host"
 	"cluster-agent/vpn"
 )
@@ -28,14 +29,14 @@ type Silence struct {
 	Seeking bool `json:"seeking,omitempty"`
 }
 
-// next is the silence after another look. heard is whether the leader makes itself
-// heard. It is pure.
-func (q Silence) next(leader int, heard bool, now time.Time) Silence {
+// next is the silence after another look, which has found the leader silent since a time,
+// the zero Time if it is not. It is pure.
+func (q Silence) next(leader int, since time.Time) Silence {
 	switch {
-	case heard:
+	case since.IsZero():
 		return Silence{}
 	case q.Leader != leader:
-		return Silence{Leader: leader, Since: now}
+		return Silence{Leader: leader, Since: since}
 	}
 	return q
 }
@@ -93,19 +94,43 @@ func (m *Machine) listen(ctx context.Context, s *session, now time.Time) (Silenc
 	}
 	followed := 0
 	if !role.Master {
-		records, _, err := s.records(ctx)
-		if err != nil {
-			return before, err
+		records, _, readErr := s.records(ctx)
+		if readErr != nil {
+			return before, readErr
 		}
 		followed = records.Leader
 	}
-	after := before.next(followed, role.Master || role.LinkUp || role.Copying, now)
+	since, err := silentSince(ctx, s.Store, role, now)
+	if err != nil {
+		return before, err
+	}
+	after := before.next(followed, since)
 	after.Seeking = after.ripe(m.LeaderSilence, now)
 	if after == m.silence() {
 		return after, nil
 	}
 	s.forget() // whom this node seeks has changed
 	return after, m.setSilence(after)
+}
+
+// quietTime is longer than the pauses of a master that has nothing to say.
+const quietTime = 15 * time.Second
+
+// silentSince is when the master of a replica fell silent, as far as Redis knows; the zero
+// Time if it has not. A master whose machine died without a word has a link that is up for
+// a minute yet.
+func silentSince(ctx context.Context, s *cluster.Store, role cluster.Role, now time.Time) (time.Time, error) {
+	switch {
+	case role.Master, role.Copying:
+		return time.Time{}, nil
+	case !role.LinkUp:
+		return now, nil
+	}
+	ago, err := s.LastHeard(ctx)
+	if err != nil || ago < quietTime {
+		return time.Time{}, err
+	}
+	return now.Add(-ago), nil
 }
 
 // prepared are the nodes, but for this one and its leader, that the last leader known here

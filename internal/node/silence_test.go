@@ -13,18 +13,19 @@ func TestSilence(t *testing.T) {
 		name   string
 		before Silence
 		leader int
-		heard  bool
+		since  time.Time
 		want   Silence
 		ripe   bool // at second 100, with a limit of 30 s
 	}{
-		{"heard all the time", Silence{}, 1, true, Silence{}, false},
-		{"silent from now on", Silence{}, 1, false, since(1, 100), false},
-		{"silent on", since(1, 80), 1, false, since(1, 80), false},
-		{"silent for long", since(1, 70), 1, false, since(1, 70), true},
-		{"heard again", since(1, 10), 1, true, Silence{}, false},
-		{"another leader is silent", since(1, 10), 2, false, since(2, 100), false},
+		{"heard all the time", Silence{}, 1, time.Time{}, Silence{}, false},
+		{"silent from now on", Silence{}, 1, at(100), since(1, 100), false},
+		{"silent for a while", Silence{}, 1, at(84), since(1, 84), false},
+		{"silent on", since(1, 80), 1, at(100), since(1, 80), false},
+		{"silent for long", since(1, 70), 1, at(100), since(1, 70), true},
+		{"heard again", since(1, 10), 1, time.Time{}, Silence{}, false},
+		{"another leader is silent", since(1, 10), 2, at(100), since(2, 100), false},
 	} {
-		got := c.before.next(c.leader, c.heard, at(100))
+		got := c.before.next(c.leader, c.since)
 		if got != c.want || got.ripe(30*time.Second, at(100)) != c.ripe {
 			t.Errorf("%s: %+v, ripe: %v", c.name, got, !c.ripe)
 		}
