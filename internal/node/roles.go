@@ -151,8 +151,13 @@ func (sw *switching) awaitLeader(ctx context.Context) error {
 	sw.Say("waiting for node %d to lead", sw.target.ID)
 	err := sw.meet(ctx)
 	if err == nil {
+		probe := probeTime
 		err = sw.prepare(ctx, func(ctx context.Context) (bool, error) {
-			return sw.leads(ctx, sw.target.Address)
+			leads, askErr := sw.leadsWithin(ctx, sw.target.Address, probe)
+			if askErr != nil {
+				probe = min(2*probe, probeMax)
+			}
+			return leads, askErr
 		})
 	}
 	if err == nil || !sw.missed && !sw.oldLeaderAnswers(ctx) {

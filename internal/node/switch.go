@@ -219,9 +219,13 @@ func (sw *switching) nameTarget(ctx context.Context) error {
 	return err
 }
 
-// probeTime bounds one question whether a node leads, which is asked again and
-// again. A dead node costs it in full.
-const probeTime = 250 * time.Millisecond
+// probeTime bounds one question whether a node leads. A dead node costs it in full. A
+// question that is asked again and again has ever more time, up to probeMax: a node far
+// away needs it for its connection alone.
+const (
+	probeTime = 250 * time.Millisecond
+	probeMax  = 2 * time.Second
+)
 
 // doubtTime is how long a leader whose data still seemed to come a moment ago
 // is asked before it is taken for dead: it may have been busy, or a packet lost.
@@ -230,7 +234,11 @@ const doubtTime = 1500 * time.Millisecond
 // leads asks the Redis of a node over the VPN whether it is a master. The
 // default user accepts any password and may ask.
 func (sw *switching) leads(ctx context.Context, address netip.Addr) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	return sw.leadsWithin(ctx, address, probeTime)
+}
+
+func (sw *switching) leadsWithin(ctx context.Context, address netip.Addr, within time.Duration) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	client := redisq.Connect(redisq.Server{
 		Address: net.JoinHostPort(address.String(), strconv.Itoa(cluster.RedisPort)),
@@ -251,8 +259,8 @@ func (sw *switching) answersAsLeader(ctx context.Context, id int) bool {
 		return false
 	}
 	began := time.Now()
-	for {
-		leads, err := sw.leads(ctx, old.Address)
+	for probe := probeTime; ; probe = min(2*probe, probeMax) {
+		leads, err := sw.leadsWithin(ctx, old.Address, probe)
 		if err == nil {
 			return leads
 		}
