@@ -93,17 +93,18 @@ func TestLongest(t *testing.T) {
 		arrivals []time.Time
 		end      time.Time
 		want     time.Duration
+		since    time.Time
 	}{
-		"even":         {at(0, 10, 20), at(25)[0], 10 * time.Millisecond},
-		"in between":   {at(0, 10, 500, 501), at(510)[0], 490 * time.Millisecond},
-		"until now":    {at(0, 10), at(900)[0], 890 * time.Millisecond},
-		"never":        {at(0), at(70)[0], 70 * time.Millisecond},
-		"a late burst": {at(0, 300, 300, 300, 310), at(311)[0], 300 * time.Millisecond},
+		"even":         {at(0, 10, 20), at(25)[0], 10 * time.Millisecond, at(0)[0]},
+		"in between":   {at(0, 10, 500, 501), at(510)[0], 490 * time.Millisecond, at(10)[0]},
+		"until now":    {at(0, 10), at(900)[0], 890 * time.Millisecond, at(10)[0]},
+		"never":        {at(0), at(70)[0], 70 * time.Millisecond, at(0)[0]},
+		"a late burst": {at(0, 300, 300, 300, 310), at(311)[0], 300 * time.Millisecond, at(0)[0]},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := longest(test.arrivals, test.end); got != test.want {
-				t.Errorf("%v, want %v", got, test.want)
+			if got, since := longest(test.arrivals, test.end); got != test.want || !since.Equal(test.since) {
+				t.Errorf("%v since %v, want %v since %v", got, since, test.want, test.since)
 			}
 		})
 	}

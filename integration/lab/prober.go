@@ -32,6 +32,7 @@ type Silence struct {
 	// probes' interval and a little. Packets that wait for a new handshake arrive late,
 	// and are not counted as lost: the silence counts, which is what an application feels.
 	Longest time.Duration
+	Since   time.Time // when that began
 }
 
 // Probe starts probing from the node until Stop.
@@ -88,21 +89,23 @@ func (p *Prober) Stop() (Silence, error) {
 		return Silence{}, fmt.Errorf("close probe: %w", err)
 	}
 	s := Silence{From: p.From, To: p.To, Sent: p.sent, Answered: len(p.arrivals) - 1}
-	s.Longest = longest(p.arrivals, now)
+	s.Longest, s.Since = longest(p.arrivals, now)
 	return s, nil
 }
 
-// longest is the longest time between two arrivals, or from the last one until the end.
-func longest(arrivals []time.Time, end time.Time) time.Duration {
-	gap := time.Duration(0)
+// longest is the longest time between two arrivals, or from the last one until the end,
+// and when it began.
+func longest(arrivals []time.Time, end time.Time) (gap time.Duration, since time.Time) {
 	for i, at := range arrivals {
 		next := end
 		if i+1 < len(arrivals) {
 			next = arrivals[i+1]
 		}
-		gap = max(gap, next.Sub(at))
+		if silent := next.Sub(at); silent > gap {
+			gap, since = silent, at
+		}
 	}
-	return gap
+	return gap, since
 }
 
 // Await waits for an answer that arrives after the given time.
