@@ -1,0 +1,85 @@
+package main
+
+import "time"
+
+// losses are acknowledged writes that are not there at the end.
+type losses struct {
+	// Excused are those of which no replica can have had anything: the last ones before
+	// their leader was killed. Lost are all others.
+	Excused, Lost int
+}
+
+func (l losses) plus(other losses) losses {
+	return losses{l.Excused + other.Excused, l.Lost + other.Lost}
+}
+
+// judgeList looks for the values of one client, all different, in a list that it alone has
+// pushed to. A value that is there twice was written twice.
+func judgeList(acks []ack, list []int64, kills []kill) (lost losses, doubled int) {
+	there := make(map[int64]int, len(list))
+	for _, value := range list {
+		there[value]++
+	}
+	for _, n := range there {
+		if n > 1 {
+			doubled++
+		}
+	}
+	return judgeMissing(acks, func(a ack) bool { return there[a.value] == 0 }, kills), doubled
+}
+
+// judgeMissing divides what is missing. What a replication stream lost in a kill is its end:
+// whoever misses a write misses all later ones up to the kill.
+func judgeMissing(acks []ack, missing func(ack) bool, kills []kill) losses {
+	var found losses
+	for i := 0; i < len(acks); i++ {
+		first := i
+		for i < len(acks) && missing(acks[i]) {
+			i++
+		}
+		if first == i {
+			continue
+		}
+		next := time.Time{}
+		if i < len(acks) {
+			next = acks[i].at
+		}
+		if died(kills, acks[i-1].at, next) {
+			found.Excused += i - first
+		} else {
+			found.Lost += i - first
+		}
+	}
+	return found
+}
+
+// died tells whether a leader was killed between two writes; the second, zero, may not have come.
+func died(kills []kill, before, after time.Time) bool {
+	for _, k := range kills {
+		if !before.After(k.ended) && (after.IsZero() || !after.Before(k.began)) {
+			return true
+		}
+	}
+	return false
+}
+
+// judgeCounter looks at what a counter, that one client alone has raised, came to: the
+// answers in order, and what it holds. It has to rise; each step back is a loss.
+func judgeCounter(acks []ack, final int64, kills []kill) losses {
+	var found losses
+	for i, a := range acks {
+		next := ack{value: final + 1}
+		if i+1 < len(acks) {
+			next = acks[i+1]
+		}
+		back := int(a.value - next.value + 1)
+		switch {
+		case back <= 0:
+		case died(kills, a.at, next.at):
+			found.Excused += back
+		default:
+			found.Lost += back
+		}
+	}
+	return found
+}

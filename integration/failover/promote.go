@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"cluster-agent/internal/wait"
+)
+
+// turnTime is how long nodes may take to turn before that counts as a failure.
+const turnTime = 30 * time.Second
+
+// promotion is one change of a leader that is alive. All times count from the start of the
+// command.
+type promotion struct {
+	Number, From, To int
+
+	Announced time.Duration // all checks had been made
+	Command   time.Duration // the command had ended
+	Master    time.Duration // the new leader's Redis was the master, and its records said so
+	Name      time.Duration // the last node had the new cluster-leader in its hosts
+	VPN       time.Duration // the last wg0 had turned
+	Redis     time.Duration // the last replica was in sync
+	Total     time.Duration // all of it
+
+	Gap   gap           // of pings between workers
+	Calm  gap           // the same without a promotion, just before
+	Pause time.Duration // of a writer
+}
+
+// alive is what promotions came to.
+type alive struct {
+	Promotions []promotion
+	Syncs      syncs // of all Redis
+	Traffic    verdict
+	Judged     bool // the traffic was looked at
+}
+
+// promoteAll makes one promotion after the other, by turns to each node.
+func (st *stage) promoteAll(ctx context.Context) (found alive, err error) {
+	before, err := st.syncsOf(ctx, st.members)
+	if err != nil {
+		return found, err
+	}
+	t, err := st.startTraffic(ctx, "alive")
+	if err != nil {
+		return found, err
+	}
+	for n := range st.promotions {
+		p, err := st.promote(ctx, n+1, t)
+		if err != nil {
+			return found, errors.Join(fmt.Errorf("promotion %d: %w", n+1, err), t.close())
+		}
+		found.Promotions = append(found.Promotions, p)
+		st.say("promotion %d, node %d to %d: %s ms, longest gap %s ms", p.Number, p.From, p.To, number(p.Total), number(p.Gap.Length))
+	}
+	st.say("waiting for the last tasks, and looking for what was written")
+	if found.Traffic, err = t.end(ctx, nil); err != nil {
+		return found, err
+	}
+	found.Judged = true
+	after, err := st.syncsOf(ctx, st.members)
+	found.Syncs = after.plus(before, -1)
+	return found, err
+}
+
+// next is the node that comes after another, by turns.
+func (st *stage) next(node int) int { return st.members[node%len(st.members)] }
+
+// promote measures one promotion.
+func (st *stage) promote(ctx context.Context, number int, t *traffic) (promotion, error) {
+	p := promotion{Number: number, From: st.cluster.Leader, To: st.next(st.cluster.Leader)}
+	workers := without(st.members, p.From)
+	if err := st.measureCalm(ctx, workers, &p); err != nil {
+		return p, err
+	}
+	probes, err := st.startPings(ctx, workers)
+	if err != nil {
+		return p, err
+	}
+	began, err := st.change(ctx, &p)
+	if err == nil {
+		err = probes.open(ctx, time.Now())
+	}
+	var stopErr error
+	p.Gap, stopErr = probes.stop(began)
+	p.Pause = t.pause(began, time.Now())
+	if err = errors.Join(err, stopErr); err != nil {
+		return p, err
+	}
+	return p, st.settled(ctx)
+}
+
+// measureCalm pings for a while in which nothing happens.
+func (st *stage) measureCalm(ctx context.Context, workers []int, p *promotion) error {
+	if st.calm == 0 {
+		return nil
+	}
+	probes, err := st.startPings(ctx, workers)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	wait.For(ctx, st.calm)
+	p.Calm, err = probes.stop(began)
+	return errors.Join(err, ctx.Err())
+}
+
+// change promotes, and waits until every node has turned; began is when the command did.
+func (st *stage) change(ctx context.Context, p *promotion) (began time.Time, err error) {
+	limited, cancel := context.WithTimeout(ctx, turnTime)
+	defer cancel()
+	announced, err := st.hearAnnouncement(limited, p.From)
+	if err != nil {
+		return began, err
+	}
+	all := st.newTurnings(p.To, st.members)
+	began = time.Now()
+	turned := make(chan error, 1)
+	go func() { turned <- watchAll(limited, all) }()
+	if err = st.cluster.Promote(limited, p.To); err != nil {
+		cancel() // nobody will turn
+		<-turned
+		return began, err
+	}
+	p.Command = time.Since(began)
+	if err = errors.Join(<-turned, ctx.Err()); err != nil {
+		return began, err
+	}
+	p.Announced = (<-announced).Sub(began)
+	p.Master = latest(all, began, func(t turn) time.Time { return masterAt(t, p.To) })
+	p.Name = latest(all, began, func(t turn) time.Time { return t.name })
+	p.VPN = latest(all, began, func(t turn) time.Time { return t.vpn })
+	p.Redis = latest(all, began, func(t turn) time.Time { return t.redis })
+	p.Total = latest(all, began, turn.done)
+	return began, nil
+}
+
+// masterAt is when a node became the master, if it is the one that was to; else zero.
+func masterAt(t turn, leader int) time.Time {
+	if t.node != leader {
+		return time.Time{}
+	}
+	return t.told
+}
+
+// hearAnnouncement listens, on the leader, for the event; the channel gets the time of it,
+// once, or that of the end of ctx.
+func (st *stage) hearAnnouncement(ctx context.Context, leader int) (<-chan time.Time, error) {
+	db, err := st.lab().Node(leader).DB()
+	if err != nil {
+		return nil, err
+	}
+	events := db.Subscribe(ctx, "cluster/event/leader-changed")
+	if _, err = events.Receive(ctx); err != nil { // the subscription
+		return nil, errors.Join(fmt.Errorf("listen for the announcement: %w", err), events.Close())
+	}
+	heard := make(chan time.Time, 1)
+	go func() { heard <- awaitEvent(ctx, events) }()
+	return heard, nil
+}
+
+func awaitEvent(ctx context.Context, events *redis.PubSub) time.Time {
+	defer context.AfterFunc(ctx, func() { hangUp(events) })()
+	defer hangUp(events)
+	for ctx.Err() == nil {
+		if _, err := events.ReceiveMessage(ctx); err == nil {
+			break
+		}
+		wait.For(ctx, watchInterval)
+	}
+	return time.Now()
+}
+
+// hangUp ends a subscription. go-redis does not interrupt a read when its context ends.
+func hangUp(news *redis.PubSub) {
+	if news.Close() != nil {
+		return // closed before: that is all that is wanted
+	}
+}
