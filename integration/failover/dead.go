@@ -20,10 +20,11 @@ type succession struct {
 	Redis time.Duration // the last replica was in sync
 	Pings time.Duration // each pair of the others had answered each other
 	Total time.Duration
+	Turns []parts
 
-	Syncs    syncs // of the others' Redis, in that time
-	Home     time.Duration
-	ByItself bool // the killed one came home without being told
+	Syncs    syncs         // of the others' Redis, in that time
+	Home     time.Duration // until the killed one was home, after its boot, or after it was told
+	ByItself bool          // it came home without being told
 }
 
 // dead is what all successions came to.
@@ -42,13 +43,13 @@ func (st *stage) killAll(ctx context.Context) (found dead, err error) {
 	var kills []kill
 	for n := range 2 * st.dead {
 		s := succession{Number: n + 1, AtOnce: n >= st.dead}
-		k, err := st.succeed(ctx, &s)
-		if err != nil {
+		var k kill
+		if k, err = st.succeed(ctx, &s); err != nil {
 			return found, errors.Join(fmt.Errorf("dead leader %d: %w", n+1, err), t.close())
 		}
 		kills = append(kills, k)
 		found.Successions = append(found.Successions, s)
-		st.say("dead leader %d, node %d, succeeded by %d: %s ms; home by itself: %t, after %s ms",
+		st.say("dead leader %d, node %d, succeeded by %d: %s ms; home after %[6]s ms, by itself: %[5]t",
 			s.Number, s.From, s.To, number(s.Total), s.ByItself, number(s.Home))
 	}
 	st.say("waiting for the last tasks, and looking for what was written")
@@ -109,6 +110,7 @@ func (st *stage) replace(ctx context.Context, s *succession, rest []int, probes 
 	s.VPN = latest(all, began, func(t turn) time.Time { return t.vpn })
 	s.Redis = latest(all, began, func(t turn) time.Time { return t.redis })
 	s.Total = max(s.Pings, latest(all, began, turn.done))
+	s.Turns = partsOf(all, began)
 	return nil
 }
 
@@ -126,7 +128,7 @@ func (st *stage) bringHome(ctx context.Context, s *succession) error {
 		s.ByItself = st.awaitHome(ctx, s, st.home) == nil
 	}
 	if !s.ByItself {
-		st.typed = true
+		st.typed, began = true, time.Now()
 		if err := st.cluster.SwitchLeader(ctx, s.From, s.To); err != nil {
 			return err
 		}

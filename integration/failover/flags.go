@@ -79,7 +79,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, err
 	}
 	if o.seed == 0 {
-		o.seed = uint64(time.Now().UnixNano() % 1_000_000) //nolint:gosec // it is positive
+		o.seed = uint64(time.Now().UnixNano() % 1_000_000)
 	}
 	return o, o.check(flags.Args())
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -27,7 +28,7 @@ func (l *ledger) add(value int64) {
 func (l *ledger) all() []ack {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.acks[:len(l.acks):len(l.acks)]
+	return slices.Clip(l.acks)
 }
 
 // moments are the times of writes.

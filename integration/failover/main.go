@@ -58,7 +58,7 @@ func inside(o options, stdout, stderr io.Writer) int {
 	defer stop()
 	say := speaker(stderr, o.verbose)
 	r, err := measure(ctx, o.config, say)
-	r.print(stdout)
+	r.write(stdout)
 	if o.json != "" {
 		err = errors.Join(err, r.save(o.json))
 	}

@@ -11,7 +11,7 @@ import (
 
 // openTime is how long a way may take to open: longer than WireGuard takes to try a lost
 // handshake again.
-const openTime = 12 * time.Second
+const openTime = 30 * time.Second
 
 // gap is the longest time in which no ping was answered.
 type gap struct {

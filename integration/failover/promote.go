@@ -12,7 +12,7 @@ import (
 )
 
 // turnTime is how long nodes may take to turn before that counts as a failure.
-const turnTime = 30 * time.Second
+const turnTime = time.Minute
 
 // promotion is one change of a leader that is alive. All times count from the start of the
 // command.
@@ -23,9 +23,11 @@ type promotion struct {
 	Command   time.Duration // the command had ended
 	Master    time.Duration // the new leader's Redis was the master, and its records said so
 	Name      time.Duration // the last node had the new cluster-leader in its hosts
+	Others    time.Duration // the last wg0 had turned, but for the old leader's
 	VPN       time.Duration // the last wg0 had turned
 	Redis     time.Duration // the last replica was in sync
 	Total     time.Duration // all of it
+	Turns     []parts       // of each node
 
 	Gap   gap           // of pings between workers
 	Calm  gap           // the same without a promotion, just before
@@ -35,10 +37,18 @@ type promotion struct {
 // alive is what promotions came to.
 type alive struct {
 	Promotions []promotion
-	Syncs      syncs // of all Redis
+	Refused    []string // why promotions were, which were then tried again
+	Syncs      syncs    // of all Redis
 	Traffic    verdict
 	Judged     bool // the traffic was looked at
 }
+
+// refusedError is a promotion that the leader refused, having changed nothing.
+type refusedError struct{ error }
+
+// maxRefused is how often in a row a promotion may be refused: a machine that is too busy
+// for an agent to answer in time is not always that.
+const maxRefused = 3
 
 // promoteAll makes one promotion after the other, by turns to each node.
 func (st *stage) promoteAll(ctx context.Context) (found alive, err error) {
@@ -51,8 +61,8 @@ func (st *stage) promoteAll(ctx context.Context) (found alive, err error) {
 		return found, err
 	}
 	for n := range st.promotions {
-		p, err := st.promote(ctx, n+1, t)
-		if err != nil {
+		var p promotion
+		if p, err = st.persist(ctx, n+1, t, &found); err != nil {
 			return found, errors.Join(fmt.Errorf("promotion %d: %w", n+1, err), t.close())
 		}
 		found.Promotions = append(found.Promotions, p)
@@ -66,6 +76,22 @@ func (st *stage) promoteAll(ctx context.Context) (found alive, err error) {
 	after, err := st.syncsOf(ctx, st.members)
 	found.Syncs = after.plus(before, -1)
 	return found, err
+}
+
+// persist tries a promotion again that is refused.
+func (st *stage) persist(ctx context.Context, number int, t *traffic, found *alive) (promotion, error) {
+	for tries := 1; ; tries++ {
+		p, err := st.promote(ctx, number, t)
+		refused, ok := errors.AsType[refusedError](err)
+		if !ok || tries == maxRefused || ctx.Err() != nil {
+			return p, err
+		}
+		found.Refused = append(found.Refused, refused.Error())
+		st.say("promotion %d was refused: %v", number, refused)
+		if err = st.settled(ctx); err != nil {
+			return p, err
+		}
+	}
 }
 
 // next is the node that comes after another, by turns.
@@ -124,8 +150,10 @@ func (st *stage) change(ctx context.Context, p *promotion) (began time.Time, err
 	go func() { turned <- watchAll(limited, all) }()
 	if err = st.cluster.Promote(limited, p.To); err != nil {
 		cancel() // nobody will turn
-		<-turned
-		return began, err
+		if late := <-turned; late == nil {
+			return began, fmt.Errorf("all nodes have turned, but: %w", err)
+		}
+		return began, refusedError{err}
 	}
 	p.Command = time.Since(began)
 	if err = errors.Join(<-turned, ctx.Err()); err != nil {
@@ -134,9 +162,11 @@ func (st *stage) change(ctx context.Context, p *promotion) (began time.Time, err
 	p.Announced = (<-announced).Sub(began)
 	p.Master = latest(all, began, func(t turn) time.Time { return masterAt(t, p.To) })
 	p.Name = latest(all, began, func(t turn) time.Time { return t.name })
+	p.Others = latest(all, began, func(t turn) time.Time { return vpnUnless(t, p.From) })
 	p.VPN = latest(all, began, func(t turn) time.Time { return t.vpn })
 	p.Redis = latest(all, began, func(t turn) time.Time { return t.redis })
 	p.Total = latest(all, began, turn.done)
+	p.Turns = partsOf(all, began)
 	return began, nil
 }
 
@@ -146,6 +176,14 @@ func masterAt(t turn, leader int) time.Time {
 		return time.Time{}
 	}
 	return t.told
+}
+
+// vpnUnless is when the wg0 of a node had turned, unless it is a certain one; else zero.
+func vpnUnless(t turn, but int) time.Time {
+	if t.node == but {
+		return time.Time{}
+	}
+	return t.vpn
 }
 
 // hearAnnouncement listens, on the leader, for the event; the channel gets the time of it,

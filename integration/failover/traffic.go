@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"cluster-agent/integration/lab"
 )
 
@@ -78,7 +76,7 @@ func (t *traffic) listen(ctx context.Context) error {
 func (t *traffic) quiet() error {
 	t.stop()
 	t.running.Wait()
-	var errs []error
+	errs := make([]error, 0, writerCount+pusherCount)
 	for range writerCount + pusherCount {
 		errs = append(errs, <-t.errs)
 	}
@@ -188,34 +186,4 @@ func (t *traffic) judgeTasks(ctx context.Context, kills []kill) (v tasksVerdict,
 		v.judge(p.tasks, p.acks.all(), seen, kills)
 	}
 	return v, nil
-}
-
-// awaitResults reads exit codes until each acknowledged task has one, or ctx ends, which is
-// no error. Where a leader was killed some may never come: nothing new for some seconds is
-// the end then.
-func awaitResults(ctx context.Context, db *redis.Client, tasks []task, results map[string]string, killed bool) error {
-	const pause, patience = 200 * time.Millisecond, 10 * time.Second
-	last := time.Now()
-	return lab.Until(context.WithoutCancel(ctx), pause, func(looking context.Context) error {
-		before, missing := len(results), 0
-		for _, t := range tasks {
-			if _, known := results[t.ID]; known {
-				continue
-			}
-			code, err := db.Get(looking, t.resultKey()).Result()
-			switch {
-			case err == nil:
-				results[t.ID] = code
-			case t.Acked:
-				missing++
-			}
-		}
-		if len(results) > before {
-			last = time.Now()
-		}
-		if missing == 0 || ctx.Err() != nil || killed && time.Since(last) > patience {
-			return nil
-		}
-		return fmt.Errorf("%d tasks have no result", missing)
-	})
 }

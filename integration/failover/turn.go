@@ -180,3 +180,20 @@ func latest(all []*turning, since time.Time, part func(turn) time.Time) time.Dur
 	}
 	return longest
 }
+
+// parts is how long each part of a node took to turn.
+type parts struct {
+	Node                   int
+	Told, Redis, Name, VPN time.Duration
+}
+
+// partsOf holds what was seen of nodes against the moment at which it all began.
+func partsOf(all []*turning, began time.Time) []parts {
+	found := make([]parts, 0, len(all))
+	for _, t := range all {
+		found = append(found, parts{
+			t.turn.node, t.turn.told.Sub(began), t.turn.redis.Sub(began), t.turn.name.Sub(began), t.turn.vpn.Sub(began),
+		})
+	}
+	return found
+}

@@ -81,9 +81,9 @@ func (w *writer) read(ctx context.Context, db *redis.Client) (written, error) {
 		return found, fmt.Errorf("read %s: %w", w.listKey(), err)
 	}
 	for _, t := range text {
-		value, err := strconv.ParseInt(t, 10, 64)
-		if err != nil {
-			return found, fmt.Errorf("read %s: %w", w.listKey(), err)
+		value, bad := strconv.ParseInt(t, 10, 64)
+		if bad != nil {
+			return found, fmt.Errorf("read %s: %w", w.listKey(), bad)
 		}
 		found.list = append(found.list, value)
 	}
