@@ -18,10 +18,10 @@ NAMES    := api-cli switch-leader vpn-status wireguard-go
 TESTFLAGS ?= -race -shuffle=on -count=1 -timeout=14m
 
 .DEFAULT_GOAL := help
-.PHONY: help build install demo test test-kernel chaos lint fmt fuzz bench clean
+.PHONY: help build install demo test test-kernel chaos lint fmt fuzz bench bench-failover clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the programs, with links for their names, and the lab into build/
 	@mkdir -p build
@@ -71,6 +71,12 @@ bench: ## measure the agent and the VPN (root), and beside them their limits and
 	@scripts/install-deps demo
 	@$(MAKE) --no-print-directory -s build
 	@cd integration/bench && $(GO) run .
+
+bench-failover: ## measure the change of the leader, alive and dead, and see that nothing is lost (root; ARGS=--help)
+	@scripts/install-deps demo
+	@$(MAKE) --no-print-directory -s build
+	@$(GO) build -o build/failover ./integration/failover
+	@build/failover $(ARGS)
 
 clean: ## remove what was built
 	rm -rf build

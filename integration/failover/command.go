@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 )
 
@@ -12,6 +13,7 @@ type command struct {
 	Leads bool          // the node is the one that is to lead
 	Ready bool          // the new leader's own command had ended when this one began
 	Took  time.Duration // all of it
+	Said  string
 	Own   time.Duration // until its node had done its part, and waited for the new leader at most
 }
 
@@ -30,7 +32,9 @@ func (st *stage) typeCommand(ctx context.Context, node, leader int, ready bool) 
 		began:   time.Now(), ended: make(chan error, 1),
 	}
 	go func() {
-		err := st.cluster.SwitchLeader(ctx, node, leader)
+		var err error
+		c.Said, err = st.lab().Node(node).Run(ctx, "switch-leader",
+			"--node", strconv.Itoa(leader), "--endpoint", st.cluster.Endpoint(leader))
 		c.Took = time.Since(c.began)
 		c.ended <- err
 	}()

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"cluster-agent/integration/lab"
 )
 
 // succession is what became of one leader that was killed. All times count from the start of
@@ -25,6 +27,7 @@ type succession struct {
 	Syncs    syncs         // of the others' Redis, in that time
 	Home     time.Duration // until the killed one was home, after its boot, or after it was told
 	ByItself bool          // it came home without being told
+	Typed    int           // how often it was told: until it did not refuse any more
 }
 
 // dead is what all successions came to.
@@ -129,16 +132,26 @@ func (st *stage) bringHome(ctx context.Context, s *succession) error {
 	}
 	if !s.ByItself {
 		st.typed, began = true, time.Now()
-		if err := st.cluster.SwitchLeader(ctx, s.From, s.To); err != nil {
-			return err
-		}
-		if err := st.awaitHome(ctx, s, homeTime); err != nil {
+		if err := st.typeHome(ctx, s); err != nil {
 			return err
 		}
 	}
 	s.Home = time.Since(began)
 	st.roll.set(st.members)
 	return st.settled(ctx)
+}
+
+// typeHome types switch-leader on the killed one, again if it is refused: a node that has just
+// booted may not reach the new leader yet, and takes itself for the one that leads.
+func (st *stage) typeHome(ctx context.Context, s *succession) error {
+	const pause = 500 * time.Millisecond
+	limited, cancel := context.WithTimeout(ctx, homeTime)
+	defer cancel()
+	err := lab.Until(limited, pause, func(ctx context.Context) error {
+		s.Typed++
+		return st.cluster.SwitchLeader(ctx, s.From, s.To)
+	})
+	return errors.Join(err, st.awaitHome(ctx, s, homeTime))
 }
 
 func (st *stage) awaitHome(ctx context.Context, s *succession, patience time.Duration) error {

@@ -26,9 +26,12 @@ func (r report) write(w io.Writer) {
 	if r.Wanted.dead > 0 {
 		r.Dead.write(w)
 	}
-	word := "FAILED"
-	if r.good() {
-		word = "good"
+	word := "good"
+	switch {
+	case !r.Alive.Traffic.good() || !r.Dead.Traffic.good():
+		word = "FAILED"
+	case !r.good():
+		word = "not done"
 	}
 	fmt.Fprintf(w, "%s: %d promotions, %d dead leaders\n", word, len(r.Alive.Promotions), len(r.Dead.Successions))
 }

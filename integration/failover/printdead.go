@@ -90,7 +90,7 @@ func (r commandRow) of(all []succession) series {
 // counts are those that only dead leaders have.
 func (d dead) counts() [][]string {
 	var sum syncs
-	home := 0
+	home, refused := 0, 0
 	var byItself, told series
 	for _, s := range d.Successions {
 		sum = sum.plus(s.Syncs, 1)
@@ -100,6 +100,7 @@ func (d dead) counts() [][]string {
 			continue
 		}
 		told = append(told, s.Home)
+		refused += s.Typed - 1
 	}
 	rows := [][]string{
 		{"writes that no replica can have had", strconv.Itoa(d.Traffic.Lost.Excused), ""},
@@ -112,7 +113,9 @@ func (d dead) counts() [][]string {
 		rows = append(rows, []string{"  seconds after their boot, median and worst", seconds(byItself), ""})
 	}
 	if len(told) > 0 {
-		rows = append(rows, []string{"  others: seconds after they were told, median and worst", seconds(told), ""})
+		rows = append(rows,
+			[]string{"  others: seconds after they were told, median and worst", seconds(told), ""},
+			[]string{"  refusals of switch-leader there, and tried again", strconv.Itoa(refused), ""})
 	}
 	return rows
 }

@@ -107,7 +107,7 @@ func TestReportWithoutFindings(t *testing.T) {
 	var text bytes.Buffer
 	r := report{Wanted: config{promotions: 1, dead: 1}}
 	r.write(&text)
-	if r.good() || !strings.Contains(text.String(), "FAILED: 0 promotions, 0 dead leaders") {
+	if r.good() || !strings.Contains(text.String(), "not done: 0 promotions, 0 dead leaders") {
 		t.Errorf("what was not measured is called good:\n%s", &text)
 	}
 	r.Alive.Judged, r.Dead.Judged = true, true
@@ -122,8 +122,10 @@ func TestReportWithoutFindings(t *testing.T) {
 		"task failed":   {Tasks: tasksVerdict{Failed: 1}},
 	} {
 		spoilt := r
-		if spoilt.Dead.Traffic = v; spoilt.good() {
-			t.Errorf("%s: good", name)
+		spoilt.Dead.Traffic = v
+		text.Reset()
+		if spoilt.write(&text); spoilt.good() || !strings.Contains(text.String(), "\nFAILED: ") {
+			t.Errorf("%s: good, or not told:\n%s", name, &text)
 		}
 	}
 	r.Dead.Traffic = verdict{Lost: losses{Excused: 3}, Tasks: tasksVerdict{Cut: 1, Lost: losses{Excused: 1}}}
