@@ -80,8 +80,7 @@ func (st *stage) succeed(ctx context.Context, s *succession) (kill, error) {
 	if err == nil {
 		err = st.replace(ctx, s, rest, probes)
 	}
-	_, stopErr := probes.stop(k.began)
-	if err = errors.Join(err, stopErr); err != nil {
+	if err = errors.Join(err, probes.abandon()); err != nil {
 		return k, err
 	}
 	after, err := st.syncsOf(ctx, rest)

@@ -124,6 +124,16 @@ func TestTurnIsDoneWithItsLastPart(t *testing.T) {
 	}
 }
 
+func TestWorstGap(t *testing.T) {
+	t.Parallel()
+	gaps := []gap{{3, 1, 2, 0}, {9, 2, 3, 0}, {5, 3, 4, 0}, {7, 1, 4, 0}}
+	for node, want := range map[int][2]time.Duration{1: {9, 7}, 3: {7, 9}, 4: {9, 7}, 9: {9, 0}} {
+		if without, with := worst(gaps, node, false).Length, worst(gaps, node, true).Length; without != want[0] || with != want[1] {
+			t.Errorf("node %d: %d without it, %d with it, want %d", node, without, with, want)
+		}
+	}
+}
+
 func TestRoll(t *testing.T) {
 	t.Parallel()
 	var r roll

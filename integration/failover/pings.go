@@ -34,17 +34,21 @@ func (st *stage) startPings(ctx context.Context, nodes []int) (pings, error) {
 		for _, to := range nodes[i+1:] {
 			p, err := st.lab().Node(from).Probe(ctx, to, st.cluster.VPNAddress(to))
 			if err != nil {
-				_, stopErr := all.stop(time.Now())
-				return nil, errors.Join(err, stopErr)
+				return nil, errors.Join(err, all.abandon())
 			}
 			all = append(all, p)
 		}
 	}
 	if err := all.open(ctx, time.Now()); err != nil {
-		_, stopErr := all.stop(time.Now())
-		return nil, errors.Join(err, stopErr)
+		return nil, errors.Join(err, all.abandon())
 	}
 	return all, nil
+}
+
+// abandon ends pings that nobody wants to know about.
+func (p pings) abandon() error {
+	_, err := p.stop(time.Now())
+	return err
 }
 
 // open waits until each way has been seen open after a moment.
@@ -62,16 +66,25 @@ func (p pings) open(ctx context.Context, after time.Time) error {
 	return errors.Join(found...)
 }
 
-// stop ends the pings and returns the longest gap of all.
-func (p pings) stop(began time.Time) (gap, error) {
-	var worst gap
+// stop ends the pings and returns the longest gap of each.
+func (p pings) stop(began time.Time) ([]gap, error) {
+	gaps := make([]gap, 0, len(p))
 	errs := make([]error, 0, len(p))
 	for _, probe := range p {
 		s, err := probe.Stop()
 		errs = append(errs, err)
-		if err == nil && s.Longest > worst.Length {
-			worst = gap{s.Longest, s.From, s.To, s.Since.Sub(began)}
+		gaps = append(gaps, gap{s.Longest, s.From, s.To, s.Since.Sub(began)})
+	}
+	return gaps, errors.Join(errs...)
+}
+
+// worst is the longest of some gaps: of those with a node at one end, or of those without it.
+func worst(gaps []gap, node int, with bool) gap {
+	var longest gap
+	for _, g := range gaps {
+		if (g.From == node || g.To == node) == with && g.Length > longest.Length {
+			longest = g
 		}
 	}
-	return worst, errors.Join(errs...)
+	return longest
 }

@@ -55,7 +55,8 @@ func promotionRows() []promotionRow {
 		{"  until the last wg0 had turned", func(p promotion) time.Duration { return p.VPN }, target{}},
 		{"  until the last replica was in sync", func(p promotion) time.Duration { return p.Redis }, target{}},
 		{"longest gap of pings between workers", func(p promotion) time.Duration { return p.Gap.Length }, target{wantedGap, wantedWorst}},
-		{"  the same without a promotion", func(p promotion) time.Duration { return p.Calm.Length }, target{}},
+		{"  between a worker and the old leader", func(p promotion) time.Duration { return p.OldGap.Length }, target{}},
+		{"  between workers, without a promotion", func(p promotion) time.Duration { return p.Calm.Length }, target{}},
 		{"longest pause of a writer", func(p promotion) time.Duration { return p.Pause }, target{}},
 	}
 }

@@ -29,9 +29,10 @@ type promotion struct {
 	Total     time.Duration // all of it
 	Turns     []parts       // of each node
 
-	Gap   gap           // of pings between workers
-	Calm  gap           // the same without a promotion, just before
-	Pause time.Duration // of a writer
+	Gap    gap           // of pings between workers
+	OldGap gap           // of pings between a worker and the old leader
+	Calm   gap           // of pings between workers without a promotion, just before
+	Pause  time.Duration // of a writer
 }
 
 // alive is what promotions came to.
@@ -100,11 +101,10 @@ func (st *stage) next(node int) int { return st.members[node%len(st.members)] }
 // promote measures one promotion.
 func (st *stage) promote(ctx context.Context, number int, t *traffic) (promotion, error) {
 	p := promotion{Number: number, From: st.cluster.Leader, To: st.next(st.cluster.Leader)}
-	workers := without(st.members, p.From)
-	if err := st.measureCalm(ctx, workers, &p); err != nil {
+	if err := st.measureCalm(ctx, &p); err != nil {
 		return p, err
 	}
-	probes, err := st.startPings(ctx, workers)
+	probes, err := st.startPings(ctx, st.members)
 	if err != nil {
 		return p, err
 	}
@@ -112,8 +112,8 @@ func (st *stage) promote(ctx context.Context, number int, t *traffic) (promotion
 	if err == nil {
 		err = probes.open(ctx, time.Now())
 	}
-	var stopErr error
-	p.Gap, stopErr = probes.stop(began)
+	gaps, stopErr := probes.stop(began)
+	p.Gap, p.OldGap = worst(gaps, p.From, false), worst(gaps, p.From, true)
 	p.Pause = t.pause(began, time.Now())
 	if err = errors.Join(err, stopErr); err != nil {
 		return p, err
@@ -122,17 +122,18 @@ func (st *stage) promote(ctx context.Context, number int, t *traffic) (promotion
 }
 
 // measureCalm pings for a while in which nothing happens.
-func (st *stage) measureCalm(ctx context.Context, workers []int, p *promotion) error {
+func (st *stage) measureCalm(ctx context.Context, p *promotion) error {
 	if st.calm == 0 {
 		return nil
 	}
-	probes, err := st.startPings(ctx, workers)
+	probes, err := st.startPings(ctx, st.members)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
 	wait.For(ctx, st.calm)
-	p.Calm, err = probes.stop(began)
+	gaps, err := probes.stop(began)
+	p.Calm = worst(gaps, p.From, false)
 	return errors.Join(err, ctx.Err())
 }
 
