@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,21 +77,22 @@ func load() string {
 	return first
 }
 
-// lastWords is the end of each agent's log, for whoever has to find out what went wrong.
+// lastWords is the end of each node agent's log, without its tasks, for whoever has to find
+// out what went wrong.
 func lastWords(c *lab.Cluster) error {
-	const lines = 20
-	var errs []error
+	const lines = 12
+	errs := make([]error, 0, len(c.Lab.Nodes))
 	for _, n := range c.Lab.Nodes {
-		for _, unit := range []string{lab.ClusterAgent, lab.NodeAgent} {
-			text, err := n.Service(unit).Log()
-			if err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			all := strings.Split(strings.TrimSpace(text), "\n")
-			all = all[max(0, len(all)-lines):]
-			errs = append(errs, fmt.Errorf("node %d: the log of %s ends with\n    %s", n.ID, unit, strings.Join(all, "\n    ")))
+		text, err := n.Service(lab.NodeAgent).Log()
+		if err != nil {
+			errs = append(errs, err)
+			continue
 		}
+		all := slices.DeleteFunc(strings.Split(strings.TrimSpace(text), "\n"), func(line string) bool {
+			return strings.HasPrefix(line, "<6>task/")
+		})
+		all = all[max(0, len(all)-lines):]
+		errs = append(errs, fmt.Errorf("node %d: the log of its node agent ends with\n    %s", n.ID, strings.Join(all, "\n    ")))
 	}
 	return errors.Join(errs...)
 }

@@ -122,12 +122,12 @@ func (t *traffic) end(ctx context.Context, kills []kill) (v verdict, err error) 
 	if err = t.quiet(); err != nil {
 		return v, err
 	}
-	ending, cancel := context.WithTimeout(ctx, endTime)
-	defer cancel()
-	if v.Tasks, err = t.judgeTasks(ending, kills); err != nil {
+	if v.Tasks, err = t.judgeTasks(ctx, kills); err != nil {
 		return v, err
 	}
-	if err = t.stage.replicated(ending); err != nil {
+	catching, cancel := context.WithTimeout(ctx, endTime)
+	defer cancel()
+	if err = t.stage.replicated(catching); err != nil {
 		return v, fmt.Errorf("wait for the replicas: %w", err)
 	}
 	for _, n := range t.stage.lab().Nodes {
@@ -175,7 +175,9 @@ func (t *traffic) judgeTasks(ctx context.Context, kills []kill) (v tasksVerdict,
 		return v, err
 	}
 	seen := tasksSeen{results: map[string]string{}}
-	if err = awaitResults(ctx, db, all, seen.results, len(kills) > 0); err != nil {
+	ending, cancel := context.WithTimeout(ctx, endTime)
+	defer cancel()
+	if err = awaitResults(ending, db, all, seen.results, len(kills) > 0); err != nil {
 		return v, err
 	}
 	seen.finals = t.finals.most()
