@@ -21,7 +21,10 @@ type gap struct {
 }
 
 func (g gap) String() string {
-	return fmt.Sprintf("nodes %d and %d, %s ms after the command began", g.From, g.To, number(g.After))
+	if g.After < 0 {
+		return fmt.Sprintf("nodes %d and %d, since %s ms before the command began", g.From, g.To, number(-g.After))
+	}
+	return fmt.Sprintf("nodes %d and %d, since %s ms after the command began", g.From, g.To, number(g.After))
 }
 
 // pings are probes between some nodes, one for each pair: an answer has gone both ways.

@@ -104,11 +104,17 @@ func (st *stage) promote(ctx context.Context, number int, t *traffic) (promotion
 	if err := st.measureCalm(ctx, &p); err != nil {
 		return p, err
 	}
+	limited, cancel := context.WithTimeout(ctx, turnTime)
+	defer cancel()
+	announced, err := st.hearAnnouncement(limited, p.From)
+	if err != nil {
+		return p, err
+	}
 	probes, err := st.startPings(ctx, st.members)
 	if err != nil {
 		return p, err
 	}
-	began, err := st.change(ctx, &p)
+	began, err := st.change(limited, &p, announced)
 	if err == nil {
 		err = probes.open(ctx, time.Now())
 	}
@@ -138,18 +144,14 @@ func (st *stage) measureCalm(ctx context.Context, p *promotion) error {
 }
 
 // change promotes, and waits until every node has turned; began is when the command did.
-func (st *stage) change(ctx context.Context, p *promotion) (began time.Time, err error) {
-	limited, cancel := context.WithTimeout(ctx, turnTime)
+func (st *stage) change(ctx context.Context, p *promotion, announced <-chan time.Time) (began time.Time, err error) {
+	watching, cancel := context.WithCancel(ctx)
 	defer cancel()
-	announced, err := st.hearAnnouncement(limited, p.From)
-	if err != nil {
-		return began, err
-	}
 	all := st.newTurnings(p.To, st.members)
 	began = time.Now()
 	turned := make(chan error, 1)
-	go func() { turned <- watchAll(limited, all) }()
-	if err = st.cluster.Promote(limited, p.To); err != nil {
+	go func() { turned <- watchAll(watching, all) }()
+	if err = st.cluster.Promote(ctx, p.To); err != nil {
 		cancel() // nobody will turn
 		if late := <-turned; late == nil {
 			return began, fmt.Errorf("all nodes have turned, but: %w", err)

@@ -119,7 +119,8 @@ func (n *Node) removeVPN() error {
 	if err != nil {
 		return fmt.Errorf("find wg0 of node %d: %w", n.ID, err)
 	}
-	if err := n.links.LinkDel(link); err != nil {
+	// That of an engine goes by itself, a moment after the engine.
+	if err := n.links.LinkDel(link); err != nil && !errors.Is(err, unix.ENODEV) {
 		return fmt.Errorf("remove wg0 of node %d: %w", n.ID, err)
 	}
 	return nil
