@@ -228,3 +228,35 @@ func TestSettingsSurviveARestart(t *testing.T) {
 		}
 	}
 }
+
+// A replica that acknowledges at once is handed over to at once, whatever is written
+// meanwhile; by itself it acknowledges once a second.
+func TestHurriedHandOver(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	ctx, stop := context.WithCancel(t.Context())
+	var acknowledged atomic.Int64
+	var busy sync.WaitGroup
+	defer busy.Wait()
+	defer stop()
+	client := p.master.Client()
+	busy.Go(func() { write(ctx, client, &acknowledged) })
+	p.master.Eventually("take writes", func() bool { return acknowledged.Load() > 100 })
+	store := NewStore(p.replica.Client())
+	busy.Go(func() {
+		if err := store.HurryAcks(ctx); err != nil && ctx.Err() == nil {
+			t.Log(err) // its connection ends with the role
+		}
+	})
+	p.master.Eventually("hear of the replica all the time", func() bool {
+		lag, err := p.store.replicaLag(ctx, p.replica.Addr)
+		return err == nil && lag.Online && lag.Bytes < 1000
+	})
+	began := time.Now()
+	must(t, p.store.HandOver(ctx, p.replica.Addr, handOverTime))
+	t.Logf("handed over in %v", time.Since(began))
+	counter, err := p.replica.Client().Get(ctx, "counter").Int64()
+	if err != nil || counter < acknowledged.Load() {
+		t.Errorf("the new master has %d of %d acknowledged writes, %v", counter, acknowledged.Load(), err)
+	}
+}

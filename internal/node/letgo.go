@@ -16,12 +16,9 @@ const letGoInterval = 5 * time.Millisecond
 
 // letGo stays the hub of the workers until the last has turned, or time is up:
 // only through this node can they hear of the switch.
-func (sw *switching) letGo(ctx context.Context) error {
+func (sw *switching) letGo(ctx context.Context, behind *behind) error {
 	ctx, cancel := context.WithTimeout(ctx, sw.Wait)
-	var asking sync.WaitGroup
-	defer asking.Wait()
 	defer cancel()
-	behind := sw.watchWorkers(ctx, &asking)
 	var kept []netip.Addr
 	for {
 		followers, err := sw.session.Followers(ctx)
@@ -45,10 +42,12 @@ func (sw *switching) letGo(ctx context.Context) error {
 	}
 }
 
-// watchWorkers begins to ask each worker, over its link to this node, whether it
-// is there: one that has turned does not hear the question any more.
-func (sw *switching) watchWorkers(ctx context.Context, asking *sync.WaitGroup) *behind {
-	b := &behind{nodes: map[netip.Addr]*linger{}}
+// watchWorkers asks each worker, over its link to this node, whether it is there, until
+// stop is called: one that has turned does not hear the question any more.
+func (sw *switching) watchWorkers(ctx context.Context) (b *behind, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var asking sync.WaitGroup
+	b = &behind{nodes: map[netip.Addr]*linger{}}
 	for _, replica := range sw.role.Replicas {
 		address, err := netip.ParseAddr(replica.Host)
 		if err != nil || address == sw.target.Address {
@@ -56,18 +55,34 @@ func (sw *switching) watchWorkers(ctx context.Context, asking *sync.WaitGroup) *
 		}
 		b.nodes[address] = &linger{}
 		asking.Go(func() {
-			for {
-				if _, err := sw.leads(ctx, address); err != nil {
-					b.silent(address)
-					return
-				}
-				if !wait.For(ctx, prepareInterval) {
-					return
-				}
-			}
+			sw.awaitSilence(ctx, address)
+			b.silent(address)
 		})
 	}
-	return b
+	return b, func() { cancel(); asking.Wait() }
+}
+
+// How long a worker may take for an answer: many times as long as for its quickest, and no
+// less than a busy machine may need.
+const (
+	slower    = 8
+	leastTime = 100 * time.Millisecond
+)
+
+// awaitSilence asks a worker again and again, until it does not answer any more in about
+// the time that it took before.
+func (sw *switching) awaitSilence(ctx context.Context, address netip.Addr) {
+	limit := probeTime
+	for {
+		began := time.Now()
+		if _, err := sw.leadsWithin(ctx, address, limit); err != nil {
+			return
+		}
+		limit = min(limit, max(slower*time.Since(began), leastTime))
+		if !wait.For(ctx, prepareInterval) {
+			return
+		}
+	}
 }
 
 // behind are the workers of an old hub that may not have turned yet.

@@ -64,7 +64,13 @@ func (sw *switching) adoptUsers(ctx context.Context) {
 func (sw *switching) receiveMastership(ctx context.Context) error {
 	sw.adoptUsers(ctx)
 	sw.Say("waiting for node %d to hand over its Redis' data", sw.before.Leader)
+	calm := func() {}
+	defer func() { calm() }()
+	hurrying, due := false, time.Now().Add(linkTime)
 	err := sw.prepare(ctx, func(ctx context.Context) (bool, error) {
+		if !hurrying && (sw.linked(ctx) || time.Now().After(due)) {
+			hurrying, calm = true, sw.hurry(ctx)
+		}
 		role, err := sw.session.Role(ctx)
 		return err == nil && role.Master, err
 	})
@@ -74,15 +80,41 @@ func (sw *switching) receiveMastership(ctx context.Context) error {
 	return nil
 }
 
+// linkTime is how long the other nodes may take for a handshake with this one, before it
+// takes the lead all the same. Some may be off.
+const linkTime = 300 * time.Millisecond
+
+// linked tells whether all other nodes have had a handshake with this one.
+func (sw *switching) linked(ctx context.Context) bool {
+	there, err := sw.machine.present(ctx, sw.before, func(id int) bool { return id != sw.session.self })
+	return err == nil && len(there) == len(sw.before.Nodes)-1
+}
+
+// hurry makes the local Redis acknowledge what it gets at once, for which the present
+// leader waits before it hands over, until the function returned is called.
+func (sw *switching) hurry(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := sw.session.HurryAcks(ctx); err != nil && ctx.Err() == nil {
+			sw.machine.Log.Debugf("%v: the hand-over takes up to a second more", err)
+		}
+	}()
+	return func() { cancel(); <-ended }
+}
+
 // handOver gives the mastership away, and makes this machine a worker. If it
 // does not come about, this machine leads on.
 func (sw *switching) handOver(ctx context.Context) error {
 	sw.Say("handing over Redis' data to node %d", sw.target.ID)
+	behind, stop := sw.watchWorkers(ctx)
+	defer stop()
 	if err := sw.session.HandOver(ctx, sw.target.Address, sw.Wait); err != nil {
 		return sw.undo(ctx, err)
 	}
 	// First of all that a restart, or a power cut, changes nothing.
-	err := errors.Join(sw.session.Remember(ctx), sw.nameTarget(ctx), sw.letGo(ctx), sw.turn(ctx), sw.keep(ctx))
+	err := errors.Join(sw.session.Remember(ctx), sw.nameTarget(ctx), sw.letGo(ctx, behind), sw.turn(ctx), sw.keep(ctx))
 	if err == nil {
 		sw.Say("node %d is a worker now and follows node %d", sw.session.self, sw.target.ID)
 	}
