@@ -21,6 +21,7 @@ type client struct {
 	seat  int // its number, which decides where it lives
 
 	home   int // the node on which it lives
+	of     int // the node that leads, as that node knew
 	leader *redis.Client
 }
 
@@ -39,11 +40,11 @@ func (c *client) db() (*redis.Client, error) {
 		return nil, err
 	}
 	c.home = c.stage.roll.seat(c.seat)
-	leader, err := c.stage.leaderOf(c.home)
-	if err != nil {
+	var err error
+	if c.of, err = c.stage.leaderOf(c.home); err != nil {
 		return nil, err
 	}
-	c.leader, err = c.stage.connect(c.home, leader)
+	c.leader, err = c.stage.connect(c.home, c.of)
 	return c.leader, err
 }
 

@@ -74,7 +74,7 @@ func (st *stage) succeed(ctx context.Context, s *succession) (kill, error) {
 	}
 	before, err := st.syncsOf(ctx, rest)
 	st.roll.set(rest)
-	k := kill{began: time.Now()}
+	k := kill{node: s.From, began: time.Now()}
 	err = errors.Join(err, st.lab().Node(s.From).PowerOff(ctx))
 	k.ended = time.Now()
 	if err == nil {

@@ -44,7 +44,7 @@ func judgeMissing(acks []ack, missing func(ack) bool, kills []kill) losses {
 		if i < len(acks) {
 			next = acks[i].at
 		}
-		if died(kills, acks[i-1].at, next) {
+		if died(kills, acks[i-1], next) {
 			found.Excused += i - first
 		} else {
 			found.Lost += i - first
@@ -53,10 +53,13 @@ func judgeMissing(acks []ack, missing func(ack) bool, kills []kill) losses {
 	return found
 }
 
-// died tells whether a leader was killed between two writes; the second, zero, may not have come.
-func died(kills []kill, before, after time.Time) bool {
+// died tells whether the leader that acknowledged a write was killed before the client's next
+// one; that, zero, may not have come. The last words of a dead leader may still be on their
+// way for as long as a client waits for an answer.
+func died(kills []kill, before ack, next time.Time) bool {
 	for _, k := range kills {
-		if !before.After(k.ended) && (after.IsZero() || !after.Before(k.began)) {
+		heard := !before.at.After(k.ended.Add(answerTime))
+		if k.node == before.leader && heard && (next.IsZero() || !next.Before(k.began)) {
 			return true
 		}
 	}
@@ -75,7 +78,7 @@ func judgeCounter(acks []ack, final int64, kills []kill) losses {
 		back := int(a.value - next.value + 1)
 		switch {
 		case back <= 0:
-		case died(kills, a.at, next.at):
+		case died(kills, a, next.at):
 			found.Excused += back
 		default:
 			found.Lost += back

@@ -12,14 +12,14 @@ func at(ms int) time.Time { return time.UnixMilli(int64(ms)) }
 func acked(values ...int64) []ack {
 	all := make([]ack, 0, len(values))
 	for _, v := range values {
-		all = append(all, ack{v, at(int(v))})
+		all = append(all, ack{v, at(int(v)), 1})
 	}
 	return all
 }
 
 func TestJudgeList(t *testing.T) {
 	t.Parallel()
-	died := []kill{{at(35), at(38)}}
+	died, other := []kill{{1, at(35), at(38)}}, []kill{{2, at(35), at(38)}}
 	for name, test := range map[string]struct {
 		acks    []ack
 		list    []int64
@@ -36,8 +36,10 @@ func TestJudgeList(t *testing.T) {
 		"and others came after":         {acked(10, 20, 30, 40, 50), []int64{10, 40, 50}, died, losses{Excused: 2}, 0},
 		"in the middle of its death":    {acked(10, 36, 50), []int64{10, 50}, died, losses{Excused: 1}, 0},
 		"a hole before the end":         {acked(10, 20, 30, 40), []int64{10, 30, 40}, died, losses{Lost: 1}, 0},
-		"long after the death":          {acked(10, 30, 40, 50, 60), []int64{10, 30, 40, 60}, died, losses{Lost: 1}, 0},
-		"the end, long after the death": {acked(10, 30, 40, 50), []int64{10, 30, 40}, died, losses{Lost: 1}, 0},
+		"another leader died":           {acked(10, 20, 30, 40), []int64{10, 40}, other, losses{Lost: 2}, 0},
+		"heard of late":                 {acked(10, 30, 40, 50), []int64{10, 30, 50}, died, losses{Excused: 1}, 0},
+		"long after the death":          {acked(10, 4000, 4010, 4020), []int64{10, 4000, 4020}, died, losses{Lost: 1}, 0},
+		"the end, long after the death": {acked(10, 4000, 4010), []int64{10, 4000}, died, losses{Lost: 1}, 0},
 		"twice there":                   {acked(10, 20), []int64{10, 20, 10}, nil, losses{}, 1},
 		"twice there, unacknowledged":   {acked(10), []int64{10, 20, 20, 20}, nil, losses{}, 1},
 	} {
@@ -56,11 +58,11 @@ func TestJudgeCounter(t *testing.T) {
 	answers := func(values ...int64) []ack {
 		all := make([]ack, 0, len(values))
 		for i, v := range values {
-			all = append(all, ack{v, at(10 * (i + 1))})
+			all = append(all, ack{v, at(10 * (i + 1)), 1})
 		}
 		return all
 	}
-	died := []kill{{at(25), at(28)}}
+	died := []kill{{1, at(25), at(28)}}
 	for name, test := range map[string]struct {
 		acks  []ack
 		final int64
@@ -87,7 +89,7 @@ func TestJudgeCounter(t *testing.T) {
 
 func TestJudgeTasks(t *testing.T) {
 	t.Parallel()
-	died := []kill{{at(15), at(16)}}
+	died := []kill{{1, at(15), at(16)}}
 	for name, test := range map[string]struct {
 		results map[string]string
 		runs    int // of the first task
@@ -113,7 +115,7 @@ func TestJudgeTasks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tasks := []task{{"a", 1, at(10), true}, {"b", 2, at(20), true}, {"c", 3, at(30), false}}
-			acks := []ack{{0, at(11)}, {1, at(21)}}
+			acks := []ack{{0, at(11), 1}, {1, at(21), 1}}
 			seen := tasksSeen{results: test.results, runs: map[string]int{"a": test.runs, "b": 1}, finals: map[string]int{"a": test.finals}}
 			var got tasksVerdict
 			got.judge(tasks, acks, seen, test.kills)

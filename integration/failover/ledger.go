@@ -8,8 +8,9 @@ import (
 
 // ack is a write that a leader has acknowledged.
 type ack struct {
-	value int64
-	at    time.Time
+	value  int64
+	at     time.Time // when the client heard of it
+	leader int       // the node that acknowledged it
 }
 
 // ledger is what one client has got acknowledged, in order.
@@ -18,10 +19,10 @@ type ledger struct {
 	acks []ack
 }
 
-func (l *ledger) add(value int64) {
+func (l *ledger) add(value int64, leader int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.acks = append(l.acks, ack{value, time.Now()})
+	l.acks = append(l.acks, ack{value, time.Now(), leader})
 }
 
 // all returns what was acknowledged so far; it is not to be changed.
@@ -41,4 +42,7 @@ func moments(acks []ack) []time.Time {
 }
 
 // kill is the time in which a leader's machine died.
-type kill struct{ began, ended time.Time }
+type kill struct {
+	node         int
+	began, ended time.Time
+}

@@ -97,7 +97,7 @@ func (p *pusher) acked() {
 	defer p.mu.Unlock()
 	last := len(p.tasks) - 1
 	p.tasks[last].Acked = true
-	p.acks.add(int64(last))
+	p.acks.add(int64(last), p.of)
 }
 
 func (t task) resultKey() string {

@@ -60,10 +60,10 @@ func (w *writer) write(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.counter.add(raised)
+	w.counter.add(raised, w.of)
 	w.next++
 	if err = db.RPush(ctx, w.listKey(), w.next).Err(); err == nil {
-		w.list.add(w.next)
+		w.list.add(w.next, w.of)
 	}
 	return err
 }
