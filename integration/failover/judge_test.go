@@ -97,20 +97,22 @@ func TestJudgeTasks(t *testing.T) {
 		kills   []kill
 		want    tasksVerdict
 	}{
-		"well":                    {map[string]string{"a": "0", "b": "0"}, 1, 1, nil, tasksVerdict{}},
-		"no end heard":            {map[string]string{"a": "0", "b": "0"}, 1, 0, nil, tasksVerdict{}},
-		"no result":               {map[string]string{"b": "0"}, 1, 0, nil, tasksVerdict{Lost: losses{Lost: 1}}},
-		"died with the leader":    {map[string]string{"b": "0"}, 0, 0, died, tasksVerdict{Lost: losses{Excused: 1}}},
-		"ran twice":               {map[string]string{"a": "0", "b": "0"}, 2, 1, nil, tasksVerdict{Doubled: 1}},
-		"ran twice, one died":     {map[string]string{"a": "0", "b": "0"}, 2, 1, died, tasksVerdict{Doubled: 1}},
-		"two ends":                {map[string]string{"a": "0", "b": "0"}, 1, 2, nil, tasksVerdict{Doubled: 1}},
-		"told again, one died":    {map[string]string{"a": "0", "b": "0"}, 1, 2, died, tasksVerdict{}},
-		"told thrice, one died":   {map[string]string{"a": "0", "b": "0"}, 1, 3, died, tasksVerdict{Doubled: 1}},
-		"failed":                  {map[string]string{"a": "7", "b": "0"}, 1, 1, nil, tasksVerdict{Failed: 1}},
-		"interrupted by nobody":   {map[string]string{"a": "12", "b": "0"}, 1, 1, nil, tasksVerdict{Failed: 1}},
-		"interrupted by a kill":   {map[string]string{"a": "12", "b": "0"}, 1, 1, died, tasksVerdict{Cut: 1}},
-		"failed, and one died":    {map[string]string{"a": "7", "b": "0"}, 1, 1, died, tasksVerdict{Failed: 1}},
-		"one not pushed ran well": {map[string]string{"a": "0", "b": "0", "c": "0"}, 1, 1, nil, tasksVerdict{}},
+		"well":                     {map[string]string{"a": "0", "b": "0"}, 1, 1, nil, tasksVerdict{}},
+		"no end heard":             {map[string]string{"a": "0", "b": "0"}, 1, 0, nil, tasksVerdict{}},
+		"no result":                {map[string]string{"b": "0"}, 1, 0, nil, tasksVerdict{Lost: losses{Lost: 1}}},
+		"died with the leader":     {map[string]string{"b": "0"}, 0, 0, died, tasksVerdict{Lost: losses{Excused: 1}}},
+		"ran twice":                {map[string]string{"a": "0", "b": "0"}, 2, 1, nil, tasksVerdict{Doubled: 1}},
+		"ran twice, its node died": {map[string]string{"a": "0", "b": "0"}, 2, 1, died, tasksVerdict{Again: 1}},
+		"ran thrice, that died":    {map[string]string{"a": "0", "b": "0"}, 3, 1, died, tasksVerdict{Doubled: 1}},
+		"ran twice, another died":  {map[string]string{"a": "0", "b": "0"}, 2, 1, []kill{{2, at(15), at(16)}}, tasksVerdict{Doubled: 1}},
+		"two ends":                 {map[string]string{"a": "0", "b": "0"}, 1, 2, nil, tasksVerdict{Doubled: 1}},
+		"told again, one died":     {map[string]string{"a": "0", "b": "0"}, 1, 2, died, tasksVerdict{}},
+		"told thrice, one died":    {map[string]string{"a": "0", "b": "0"}, 1, 3, died, tasksVerdict{Doubled: 1}},
+		"failed":                   {map[string]string{"a": "7", "b": "0"}, 1, 1, nil, tasksVerdict{Failed: 1}},
+		"interrupted by nobody":    {map[string]string{"a": "12", "b": "0"}, 1, 1, nil, tasksVerdict{Failed: 1}},
+		"interrupted by a kill":    {map[string]string{"a": "12", "b": "0"}, 1, 1, died, tasksVerdict{Cut: 1}},
+		"failed, and one died":     {map[string]string{"a": "7", "b": "0"}, 1, 1, died, tasksVerdict{Failed: 1}},
+		"one not pushed ran well":  {map[string]string{"a": "0", "b": "0", "c": "0"}, 1, 1, nil, tasksVerdict{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -119,13 +121,13 @@ func TestJudgeTasks(t *testing.T) {
 			seen := tasksSeen{results: test.results, runs: map[string]int{"a": test.runs, "b": 1}, finals: map[string]int{"a": test.finals}}
 			var got tasksVerdict
 			got.judge(tasks, acks, seen, test.kills)
-			wrong := got.Doubled+got.Failed+got.Lost.Lost+got.Lost.Excused > 0
+			wrong := got.Again+got.Doubled+got.Failed+got.Lost.Lost+got.Lost.Excused > 0
 			if wrong != (len(got.Details) > 0) {
 				t.Errorf("the details are %q", got.Details)
 			}
 			got.Details = nil
 			want := test.want
-			if want.Pushed = 2; got.Pushed != want.Pushed || got.Lost != want.Lost || got.Doubled != want.Doubled || got.Failed != want.Failed || got.Cut != want.Cut {
+			if want.Pushed = 2; got.Pushed != want.Pushed || got.Lost != want.Lost || got.Doubled != want.Doubled || got.Failed != want.Failed || got.Cut != want.Cut || got.Again != want.Again {
 				t.Errorf("%+v, want %+v", got, want)
 			}
 		})

@@ -17,6 +17,7 @@ type tasksVerdict struct {
 	Pushed  int // and acknowledged
 	Lost    losses
 	Doubled int // ran twice, or ended twice
+	Again   int // ran again on a node that was killed, whose Redis came back with older data
 	Failed  int // ended with another exit code than 0, although nobody killed the agent
 	Cut     int // ended as interrupted: their node was killed
 	Details []string
@@ -38,6 +39,9 @@ func (v *tasksVerdict) judge(tasks []task, acks []ack, seen tasksSeen, kills []k
 		// A leader's successor may lack a result that is then told again.
 		told := 1 + killsAfter(kills, t)
 		switch {
+		case seen.runs[t.ID] > 1 && seen.runs[t.ID] <= 1+killsAfter(ofNode(kills, t.Node), t):
+			v.Again++
+			v.note(t, fmt.Sprintf("ran %d times, the last after its node was killed", seen.runs[t.ID]))
 		case seen.runs[t.ID] > 1:
 			v.Doubled++
 			v.note(t, fmt.Sprintf("ran %d times", seen.runs[t.ID]))
@@ -53,6 +57,11 @@ func (v *tasksVerdict) judge(tasks []task, acks []ack, seen tasksSeen, kills []k
 			v.note(t, "exit code "+code)
 		}
 	}
+}
+
+// ofNode are the kills of one node.
+func ofNode(kills []kill, node int) []kill {
+	return slices.DeleteFunc(slices.Clone(kills), func(k kill) bool { return k.node != node })
 }
 
 // killsAfter is how many leaders were killed after a task was pushed.

@@ -105,6 +105,7 @@ func (d dead) counts() [][]string {
 	rows := [][]string{
 		{"writes that no replica can have had", strconv.Itoa(d.Traffic.Lost.Excused), ""},
 		{"tasks that no replica can have had", strconv.Itoa(d.Traffic.Tasks.Lost.Excused), ""},
+		{"tasks that a killed node ran again, by older data of its Redis", strconv.Itoa(d.Traffic.Tasks.Again), reached(d.Traffic.Tasks.Again == 0)},
 		{"tasks cut by the end of their node", strconv.Itoa(d.Traffic.Tasks.Cut), ""},
 		{"full resyncs of the others; partial ones", fmt.Sprintf("%d; %d", sum.Full, sum.Partial), ""},
 		{"leaders of old that came home by themselves", fmt.Sprintf("%d of %d", home, len(d.Successions)), ""},
