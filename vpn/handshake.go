@@ -70,9 +70,18 @@ func findPeer(ctx context.Context, d Device, key wgtypes.Key) (Peer, error) {
 	return p, nil
 }
 
+// Renew makes the interface begin afresh with a peer, which keeps its settings.
+func Renew(ctx context.Context, d Device, key wgtypes.Key) error {
+	p, err := findPeer(ctx, d, key)
+	if err != nil {
+		return err
+	}
+	return renew(ctx, d, p)
+}
+
 func renew(ctx context.Context, d Device, p Peer) error {
 	change := PeerChange{
-		Key: p.Key, Do: RenewPeer,
+		Key: p.Key, Do: RenewPeer, Gain: p.AllowedIPs,
 		Endpoint: p.Endpoint, Keepalive: p.Keepalive, SetKeepalive: true,
 	}
 	if err := d.Apply(ctx, Plan{Peers: []PeerChange{change}}); err != nil {

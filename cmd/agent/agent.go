@@ -125,7 +125,7 @@ func newAgent(s settings, notes *journal.Journal, log *logrus.Entry, env *enviro
 	}
 	a.worker, err = worker.New(worker.Config{
 		AgentID: s.agent, Actions: actionSet, Events: handlers,
-		Queue: a.tasks, Board: a.tasks, Journal: notes, Source: source,
+		Queue: &heldQueue{Queue: a.tasks, mayTake: compiled.mayTake}, Board: a.tasks, Journal: notes, Source: source,
 		Schemas: schema.NewChecker(sharedSchemas(s.installDir, log)...), Log: log, Stderr: env.Stderr, Tuning: s.tuning,
 	})
 	return a, err
@@ -158,6 +158,8 @@ type compiledParts struct {
 	handlers     []worker.Action
 	background   []func(context.Context)
 	missedEvents func() // events may have been missed
+	// mayTake waits until tasks may be taken.
+	mayTake func(context.Context)
 }
 
 // compiledIn returns the parts of an agent: the cluster agent has the actions
@@ -170,9 +172,10 @@ func compiledIn(s settings, env *environment, log *logrus.Entry, reconnect func(
 		return compiledParts{}, err
 	}
 	machine.LeaderSilence = s.leaderSilence
+	mayTake := func(ctx context.Context) { awaitLead(ctx, machine, log) }
 	switch {
 	case s.agent == "cluster":
-		return compiledParts{actions: actions.Cluster(machine, coreVersion(os.Getenv))}, nil
+		return compiledParts{actions: actions.Cluster(machine, coreVersion(os.Getenv)), mayTake: mayTake}, nil
 	case strings.HasPrefix(s.agent, "node/"):
 		apply := node.NewFlight(func(ctx context.Context) error {
 			report, err := machine.ApplyRoutes(ctx)
@@ -186,10 +189,10 @@ func compiledIn(s settings, env *environment, log *logrus.Entry, reconnect func(
 		return compiledParts{
 			actions:    actions.Node(machine),
 			handlers:   events.Node(machine, apply),
-			background: []func(context.Context){keeper.Run}, missedEvents: keeper.Nudge,
+			background: []func(context.Context){keeper.Run}, missedEvents: keeper.Nudge, mayTake: mayTake,
 		}, nil
 	}
-	return compiledParts{}, nil
+	return compiledParts{mayTake: func(context.Context) {}}, nil
 }
 
 // run takes tasks until ctx ends or the worker is drained.

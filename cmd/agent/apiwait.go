@@ -19,8 +19,8 @@ const exitUnfinished = 124
 // unfinished says that the task goes on, or will.
 func unfinished(err error) error { return cli.CodedError{Code: exitUnfinished, Err: err} }
 
-// wait is a task that was given and is waited for.
-type wait struct {
+// awaited is a task that was given and is waited for.
+type awaited struct {
 	client *redisq.Client
 	ticket *redisq.Ticket
 	o      runOptions
@@ -30,7 +30,7 @@ type wait struct {
 // waitFor waits for the outcome; if it is interrupted, it cancels the task and
 // waits for what that comes to.
 func waitFor(ctx context.Context, env *environment, o runOptions, client *redisq.Client, ticket *redisq.Ticket) (redisq.Outcome, error) {
-	w := wait{client: client, ticket: ticket, o: o, show: newProgressLine(env.Stderr, o.verbose)}
+	w := awaited{client: client, ticket: ticket, o: o, show: newProgressLine(env.Stderr, o.verbose)}
 	defer w.show.end()
 	defer w.watch(ctx)()
 	limited, stop := withLimit(ctx, o.timeout)
@@ -56,7 +56,7 @@ func withLimit(ctx context.Context, limit time.Duration) (context.Context, conte
 }
 
 // watch looks for the agent until stop is called, if that is wanted.
-func (w *wait) watch(ctx context.Context) (stop func()) {
+func (w *awaited) watch(ctx context.Context) (stop func()) {
 	if w.o.idleTime == 0 {
 		return func() {}
 	}
@@ -69,7 +69,7 @@ func (w *wait) watch(ctx context.Context) (stop func()) {
 
 // interrupted cancels the task and waits for the outcome, if there is somebody to
 // hear of it. A second interruption ends the process, see interruptible.
-func (w *wait) interrupted(ctx context.Context) (redisq.Outcome, error) {
+func (w *awaited) interrupted(ctx context.Context) (redisq.Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, cancelTime)
 	defer cancel()
 	if err := wantAlive(ctx, w.client, w.o); err != nil {

@@ -6,10 +6,14 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"cluster-agent/internal/cluster"
+	"cluster-agent/internal/host"
 	"cluster-agent/internal/wait"
+	"cluster-agent/vpn"
+	"cluster-agent/vpn/netdev"
 )
 
 // lead makes this machine the leader.
@@ -177,26 +181,68 @@ func (sw *switching) leave(ctx context.Context) error {
 // awaitLeader waits until the target leads. When nobody leads, there is nothing
 // to lose: this node turns at once, and the target finds it waiting.
 func (sw *switching) awaitLeader(ctx context.Context) error {
-	if !sw.Planned && !sw.oldLeaderAnswers(ctx) {
+	if !sw.Planned && sw.nobodyElseLeads(ctx) {
 		return nil
 	}
 	sw.Say("waiting for node %d to lead", sw.target.ID)
 	err := sw.meet(ctx)
 	if err == nil {
-		probe := probeTime
-		err = sw.prepare(ctx, func(ctx context.Context) (bool, error) {
-			leads, askErr := sw.leadsWithin(ctx, sw.target.Address, probe)
-			if askErr != nil {
-				probe = min(2*probe, probeMax)
-			}
-			return leads, askErr
-		})
+		err = sw.prepare(ctx, sw.askTarget(time.Now()))
 	}
 	if err == nil || !sw.missed && !sw.oldLeaderAnswers(ctx) {
 		return nil
 	}
 	return sw.undo(ctx, fmt.Errorf("node %d, this node stays with node %d: %w: %w",
 		sw.target.ID, sw.before.Leader, errDoesNotLead, err))
+}
+
+// deafTime is how long a target that has had a handshake may leave questions unanswered.
+const deafTime = time.Second
+
+// askTarget asks the target again and again whether it leads. Two nodes that begin a
+// handshake with each other in the same moment may get none that works, which WireGuard
+// notices after 15 seconds; here the link is begun anew.
+func (sw *switching) askTarget(heard time.Time) func(context.Context) (bool, error) {
+	probe := probeTime
+	return func(ctx context.Context) (bool, error) {
+		leads, err := sw.leadsWithin(ctx, sw.target.Address, probe)
+		if err == nil {
+			heard, probe = time.Now(), probeTime
+			return leads, nil
+		}
+		probe = min(2*probe, probeMax)
+		if time.Since(heard) > deafTime {
+			heard = time.Now()
+			err = errors.Join(err, sw.renewTarget(ctx))
+		}
+		return false, err
+	}
+}
+
+// renewTarget makes the link to the target anew.
+func (sw *switching) renewTarget(ctx context.Context) error {
+	device, err := netdev.Open(host.WireGuardInterface)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", host.WireGuardInterface, err)
+	}
+	return errors.Join(vpn.Renew(ctx, device, sw.target.PublicKey), device.Close())
+}
+
+// nobodyElseLeads tells that this node can turn to the target at once: it leads already, or
+// the present leader does not answer. Both are asked at the same time.
+func (sw *switching) nobodyElseLeads(ctx context.Context) bool {
+	ctx, cancel := context.WithCancel(ctx)
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	defer cancel()
+	told := make(chan bool, 2)
+	asking.Go(func() { told <- !sw.oldLeaderAnswers(ctx) })
+	asking.Go(func() {
+		if sw.meet(ctx) == nil && sw.targetLeads(ctx) {
+			told <- true
+		}
+	})
+	return <-told
 }
 
 // awaitReplica waits until this node's Redis is in sync. If the target does not

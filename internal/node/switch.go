@@ -122,7 +122,7 @@ func (sw *switching) run(ctx context.Context) error {
 	switch {
 	case sw.target.ID == sw.session.self:
 		return sw.lead(ctx)
-	case sw.role.Master && !sw.targetLeads(ctx):
+	case sw.role.Master && !sw.findsTarget(ctx):
 		if !sw.Planned && !sw.Force {
 			return ErrLeaderAlive
 		}
@@ -137,6 +137,22 @@ func (sw *switching) run(ctx context.Context) error {
 func (sw *switching) targetLeads(ctx context.Context) bool {
 	leads, err := sw.leads(ctx, sw.target.Address)
 	return err == nil && leads
+}
+
+// findsTarget is targetLeads on a master. One that has just come back, and that a person
+// tells to follow, may need a moment for its link to the target.
+func (sw *switching) findsTarget(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, overtakenTime)
+	defer cancel()
+	for {
+		leads, err := sw.leadsWithin(ctx, sw.target.Address, probeMax)
+		if err == nil || sw.Planned || len(sw.role.Replicas) > 0 {
+			return err == nil && leads
+		}
+		if !wait.For(ctx, prepareInterval) {
+			return false
+		}
+	}
 }
 
 // records is the cluster as it is during or after the switch.
@@ -227,8 +243,8 @@ const (
 	probeMax  = 2 * time.Second
 )
 
-// doubtTime is how long a leader whose data still seemed to come a moment ago
-// is asked before it is taken for dead: it may have been busy, or a packet lost.
+// doubtTime is how long a leader whose Redis is there, and whose data still seemed to come a
+// moment ago, is asked before it is taken for dead: it may be busy.
 const doubtTime = 1500 * time.Millisecond
 
 // leads asks the Redis of a node over the VPN whether it is a master. The
@@ -256,6 +272,9 @@ func (sw *switching) oldLeaderAnswers(ctx context.Context) bool {
 func (sw *switching) answersAsLeader(ctx context.Context, id int) bool {
 	old, found := sw.before.Node(id)
 	if !found || old.ID == sw.target.ID || old.ID == sw.session.self || !old.Address.IsValid() {
+		return false
+	}
+	if !sw.isThere(ctx, old.Address) {
 		return false
 	}
 	began := time.Now()

@@ -1,0 +1,46 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/vishvananda/netlink"
+)
+
+// Listens tells whether a connection to an address comes about before ctx ends: a kernel
+// accepts it at once, however busy the program is that listens.
+func Listens(ctx context.Context, address netip.AddrPort) bool {
+	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", address.String())
+	if err != nil {
+		return false
+	}
+	return connection.Close() == nil
+}
+
+// RoundTrip is how long a packet takes to an address and back, by what the kernel has
+// measured for the connections that this machine has there (TCP_INFO); 0: there are none.
+func RoundTrip(address netip.AddrPort) (time.Duration, error) {
+	family := uint8(syscall.AF_INET)
+	if address.Addr().Is6() {
+		family = syscall.AF_INET6
+	}
+	connections, err := netlink.SocketDiagTCPInfo(family)
+	if err != nil {
+		return 0, fmt.Errorf("ask for the connections to %s: %w", address, err)
+	}
+	var longest time.Duration
+	for _, c := range connections {
+		if c.InetDiagMsg == nil || c.TCPInfo == nil {
+			continue
+		}
+		to := c.InetDiagMsg.ID
+		if ip, ok := netip.AddrFromSlice(to.Destination); ok && netip.AddrPortFrom(ip.Unmap(), to.DestinationPort) == address {
+			longest = max(longest, time.Duration(c.TCPInfo.Rtt)*time.Microsecond)
+		}
+	}
+	return longest, nil
+}
