@@ -76,6 +76,10 @@ func (sw *switching) receiveMastership(ctx context.Context) error {
 			hurrying, calm = true, sw.hurry(ctx)
 		}
 		role, err := sw.session.Role(ctx)
+		if err == nil && !role.Master && sw.machine.leftTo(ctx, sw.session, role.Source) {
+			err = sw.session.Lead(ctx)
+			return err == nil, err
+		}
 		return err == nil && role.Master, err
 	})
 	if err != nil {
@@ -115,7 +119,18 @@ func (sw *switching) handOver(ctx context.Context) error {
 	behind, stop := sw.watchWorkers(ctx)
 	defer stop()
 	if err := sw.session.HandOver(ctx, sw.target.Address, sw.Wait); err != nil {
-		return sw.undo(ctx, err)
+		if !sw.targetLeads(ctx) {
+			return sw.undo(ctx, err)
+		}
+		// Another implementation does not wait for the mastership. Two masters would be worse
+		// than what it has not heard of.
+		sw.Say("node %d leads already: %v", sw.target.ID, err)
+		if err = sw.keepWrites(ctx); err == nil || sw.Force {
+			err = sw.session.Follow(ctx, sw.target.Address)
+		}
+		if err != nil {
+			return sw.undo(ctx, err)
+		}
 	}
 	// First of all that a restart, or a power cut, changes nothing.
 	err := errors.Join(sw.session.Remember(ctx), sw.nameTarget(ctx), sw.letGo(ctx, behind), sw.turn(ctx), sw.keep(ctx))

@@ -61,7 +61,7 @@ func (s *session) disagreement(ctx context.Context, now time.Time) time.Time {
 	switch {
 	case role.Master && records.Leader != s.self:
 		return now.Add(roleInterval)
-	case role.LinkUp && known && followed != records.Leader:
+	case role.LinkUp && known && followed != records.Leader, !role.Master && records.Leader == s.self:
 		return now.Add(missedInterval)
 	}
 	return time.Time{}
@@ -149,22 +149,30 @@ func forwarding6(records vpn.Cluster, interfaceTo func(netip.Addr) (string, erro
 	return append([]string{host.WireGuardInterface}, slices.Sorted(maps.Keys(behind))...), nil
 }
 
-// followRecords makes the local Redis follow the leader that the records name,
-// if it follows another node, which is a replica itself: this node has missed the
-// event of a switch. Or it is ahead of one, and the leader in the records is dead:
-// then nothing changes.
+// followRecords brings the role of the local Redis to what the records say, if this
+// node has missed the event of a switch, or did not see its end.
 func (m *Machine) followRecords(ctx context.Context, s *session) error {
 	records, _, err := s.snapshot(ctx)
 	if err != nil {
 		return err
 	}
 	role, err := s.readRole(ctx)
-	if err != nil || records.Leader == s.self {
+	switch {
+	case err != nil || role.Master && records.Leader == s.self:
 		return err
-	}
-	if role.Master {
+	case role.Master:
 		return m.finishLead(ctx, s, records)
+	case records.Leader == s.self:
+		return m.takeLead(ctx, s, role)
 	}
+	return m.followMissed(ctx, s, records, role)
+}
+
+// followMissed makes the local Redis follow the leader that the records name, if it
+// follows another node, which is a replica itself: this node has missed the event of a
+// switch. Or it is ahead of one, and the leader in the records is dead: then nothing
+// changes.
+func (m *Machine) followMissed(ctx context.Context, s *session, records vpn.Cluster, role cluster.Role) error {
 	followed, known := nodeAt(records, role.Source)
 	if !role.LinkUp || !known || followed == records.Leader {
 		return nil
