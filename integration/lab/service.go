@@ -35,7 +35,7 @@ func (s *Service) loop(life context.Context, done chan<- struct{}) {
 
 // once is the life of one process.
 func (s *Service) once(life context.Context) (err error) {
-	journal, err := os.OpenFile(s.logPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	journal, err := os.OpenFile(s.LogFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}

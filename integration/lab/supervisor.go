@@ -147,14 +147,15 @@ func (s *Service) Wait(ctx context.Context, wanted func(Status) bool) error {
 
 // Log returns all that the service's processes have written to stdout and stderr.
 func (s *Service) Log() (string, error) {
-	text, err := os.ReadFile(s.logPath())
+	text, err := os.ReadFile(s.LogFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
 	return string(text), err
 }
 
-func (s *Service) logPath() string {
+// LogFile is where that is, as the lab sees it; it is made at the first start.
+func (s *Service) LogFile() string {
 	return filepath.Join(s.node.dir, "journal", s.unit.name+".log")
 }
 
