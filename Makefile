@@ -18,7 +18,7 @@ NAMES    := api-cli switch-leader vpn-status wireguard-go
 TESTFLAGS ?= -race -shuffle=on -count=1 -timeout=14m
 
 .DEFAULT_GOAL := help
-.PHONY: help build install demo test test-kernel chaos lint fmt fuzz bench bench-failover clean
+.PHONY: help build install demo test test-kernel chaos chaos-cluster lint fmt fuzz bench bench-failover clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,12 @@ chaos: ## kill, stop and cut the agent and its Redis, and see that no task is lo
 	@$(MAKE) --no-print-directory -s build
 	@$(GO) build -o build/chaos ./integration/chaos
 	@build/chaos $(ARGS)
+
+chaos-cluster: ## cut, kill and stop nodes and their parts while the leader changes, and see that the cluster heals (root; ARGS=--help)
+	@scripts/install-deps demo
+	@$(MAKE) --no-print-directory -s build
+	@$(GO) build -o build/turmoil ./integration/turmoil
+	@build/turmoil $(ARGS)
 
 lint: ## check the style (needs the module proxy once)
 	$(GOLANGCI) run ./...
