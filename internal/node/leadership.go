@@ -191,9 +191,18 @@ func (sw *switching) refuseOld(ctx context.Context) error {
 }
 
 // begun is the leadership that this switch begins, on the node that is to lead.
+// It leads again, later than anybody else, if it had led and handed over, or announced
+// that it would, and the other did not come to lead.
 func (sw *switching) begun(ctx context.Context) (cluster.Leadership, error) {
-	own, _, err := sw.machine.ownLeadership(ctx, sw.session.Store, sw.target.ID)
+	own, recorded, err := sw.machine.ownLeadership(ctx, sw.session.Store, sw.target.ID)
 	own.Epoch = max(own.Epoch, sw.Epoch)
+	if err != nil || !recorded || sw.role.Master {
+		return own, err
+	}
+	uuid, err := sw.session.UUID(ctx)
+	if kept := sw.machine.readLeadership(); err == nil && kept.Cluster == uuid {
+		own.Epoch = max(own.Epoch, max(kept.Epoch, kept.Announced.Epoch)+1)
+	}
 	return own, err
 }
 

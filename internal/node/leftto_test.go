@@ -1,7 +1,9 @@
 package node
 
 import (
+	"errors"
 	"testing"
+	"time"
 
 	"cluster-agent/internal/cluster"
 	"cluster-agent/internal/redistest"
@@ -56,6 +58,13 @@ func TestLeftTo(t *testing.T) {
 func TestTakeLead(t *testing.T) {
 	t.Parallel()
 	m, server, source := newReplica(t)
+	must(t, source.Client().Set(t.Context(), "cluster/uuid", "one", 0).Err())
+	setLeadership(t, source, cluster.Leadership{Epoch: 41, Node: 2})
+	server.Eventually("have the record", func() bool { return leadership(t, server).Epoch == 41 })
+	must(t, m.writeLeadership(remembered{
+		Leadership: cluster.Leadership{Epoch: 42, Node: 1}, Cluster: "one",
+		Announced: announced{Leadership: cluster.Leadership{Epoch: 43, Node: 3}},
+	}))
 	must(t, cluster.NewStore(source.Client()).Follow(t.Context(), server.Addr))
 	must(t, m.with(func(s *session) error {
 		if err := m.followRecords(t.Context(), s); err != nil {
@@ -68,11 +77,31 @@ func TestTakeLead(t *testing.T) {
 	if !role.Master {
 		t.Errorf("role %+v", role)
 	}
-	must(t, m.Redis(func(s *cluster.Store) error {
-		l, err := s.Leadership(t.Context())
-		if l.Node != 2 {
-			t.Errorf("the records say %+v", l)
+	if got, want := leadership(t, server), (cluster.Leadership{Epoch: 44, Node: 2}); got != want {
+		t.Errorf("it leads in %+v, want %+v: others may have heard of 42 and 43", got, want)
+	}
+}
+
+// A worker that waits for another node to lead, and whose Redis is made master meanwhile,
+// does not follow that node any more.
+func TestMadeMasterWhileWaiting(t *testing.T) {
+	t.Parallel()
+	m, _, source := newReplica(t)
+	must(t, m.with(func(s *session) error {
+		sw, err := m.beginSwitch(t.Context(), s, Switch{Leader: 1, Planned: true, Wait: time.Second})
+		must(t, err)
+		if sw.madeMaster(t.Context()) {
+			t.Error("a replica is taken for a master")
 		}
-		return err
+		must(t, s.Lead(t.Context()))
+		if err := sw.leave(t.Context()); !errors.Is(err, errMadeMaster) {
+			t.Errorf("leaves all the same: %v", err)
+		}
+		return nil
 	}))
+	role, err := m.Role(t.Context())
+	must(t, err)
+	if !role.Master {
+		t.Errorf("follows %s: %+v", source.Address(), role)
+	}
 }

@@ -164,7 +164,9 @@ func (sw *switching) follow(ctx context.Context) error {
 	sw.Say("node %d, this node, follows node %d", sw.session.self, sw.target.ID)
 	var leaveErr error
 	if sw.Planned {
-		leaveErr = sw.leave(ctx)
+		if leaveErr = sw.leave(ctx); errors.Is(leaveErr, errMadeMaster) {
+			return sw.undo(ctx, leaveErr)
+		}
 	} else {
 		leaveErr = sw.machine.forgetLeadership()
 	}
@@ -186,11 +188,28 @@ func (sw *switching) leave(ctx context.Context) error {
 	records := sw.records(sw.target.ID)
 	records.Behind = []int{sw.before.Leader}
 	_, vpnErr := sw.machine.reconcile(ctx, given(records))
+	if sw.madeMaster(ctx) {
+		return errMadeMaster
+	}
 	if err := sw.session.Follow(ctx, sw.target.Address); err != nil {
 		return errors.Join(vpnErr, err)
 	}
 	wait.For(ctx, leaveTime)
 	return vpnErr
+}
+
+// errMadeMaster ends a switch to another node: the leader has changed its mind, and handed
+// over to this one. Its announcement waits for this switch to end.
+var errMadeMaster = errors.New("this node's Redis has been made master meanwhile")
+
+// madeMaster tells whether the local Redis, a replica when the switch began, has got the
+// mastership since.
+func (sw *switching) madeMaster(ctx context.Context) bool {
+	if sw.role.Master {
+		return false
+	}
+	role, err := sw.session.Role(ctx)
+	return err == nil && role.Master
 }
 
 // awaitLeader waits until the target leads. When nobody leads, there is nothing
@@ -220,6 +239,9 @@ const deafTime = time.Second
 func (sw *switching) askTarget(heard time.Time) func(context.Context) (bool, error) {
 	probe := probeTime
 	return func(ctx context.Context) (bool, error) {
+		if sw.madeMaster(ctx) {
+			return true, nil // what comes next finds out
+		}
 		leads, err := sw.leadsWithin(ctx, sw.target.Address, probe)
 		if err == nil {
 			heard, probe = time.Now(), probeTime
