@@ -140,7 +140,10 @@ func (m *Machine) keepLeadership(ctx context.Context, s *session) error {
 		return nil
 	}
 	own, err := m.recordLeadership(ctx, s.Store, s.self)
-	return errors.Join(err, m.rememberLeadership(ctx, s.Store, own))
+	if err != nil {
+		return err // it may lead no more: what is not recorded never was
+	}
+	return m.rememberLeadership(ctx, s.Store, own)
 }
 
 // recordLeadership makes the records of this node, which leads, say so.

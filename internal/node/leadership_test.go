@@ -127,3 +127,27 @@ func TestDamagedMemoryOfLeaders(t *testing.T) {
 		t.Errorf("remembers %+v", got)
 	}
 }
+
+// A leader that hands over while its agent looks does not remember that it leads on: nobody
+// would be later than that.
+func TestLeadershipThatIsNotRecorded(t *testing.T) {
+	t.Parallel()
+	m, server, _ := newMachine(t, 1)
+	createCluster(t, server, 1)
+	next := redistest.Start(t)
+	createCluster(t, next, 2)
+	setLeadership(t, next, cluster.Leadership{Epoch: 3, Node: 2})
+	must(t, m.with(func(s *session) error {
+		if role := s.once(t.Context()).role; !role.Master {
+			t.Fatalf("role %+v", role)
+		}
+		server.Follow(next)
+		if err := m.keepLeadership(t.Context(), s); err == nil {
+			t.Error("a replica has recorded that it leads")
+		}
+		return nil
+	}))
+	if got := m.readLeadership(); got.Epoch != 0 {
+		t.Errorf("remembers %+v", got)
+	}
+}
