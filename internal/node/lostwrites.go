@@ -16,9 +16,15 @@ import (
 // keepWrites keeps a copy of all that this node's Redis, a master, holds, before it gets
 // the data of the leader instead, unless the leader is known to have all of it. That is
 // so if this node's stream ends where the leader's epoch began, or before.
+//
+// From then on nothing is written, until resumeWrites: that would be in neither.
 func (sw *switching) keepWrites(ctx context.Context) error {
 	if !sw.role.Master {
 		return nil
+	}
+	sw.paused = true
+	if err := sw.session.PauseWrites(ctx, pauseTime); err != nil {
+		return err
 	}
 	complete, err := sw.targetHasAll(ctx)
 	if err != nil {
@@ -35,6 +41,22 @@ func (sw *switching) keepWrites(ctx context.Context) error {
 		"(look into it with a redis-server of its own: --dir %s --dbfilename %s)",
 		sw.target.ID, path, filepath.Dir(path), filepath.Base(path))
 	return nil
+}
+
+// pauseTime bounds the pause of writes, should this process end in it. Clients wait
+// meanwhile, for no longer than it takes to write all data to disk.
+const pauseTime = time.Minute
+
+// resumeWrites lets those go on who wait to write, to be told that this Redis is a
+// replica now, or to write if it is none.
+func (sw *switching) resumeWrites(ctx context.Context) {
+	if !sw.paused {
+		return
+	}
+	sw.paused = false
+	if err := sw.session.ResumeWrites(context.WithoutCancel(ctx)); err != nil {
+		sw.machine.Log.Warnf("%v: they wait for up to %s", err, pauseTime)
+	}
 }
 
 // targetHasAll asks the new leader where its epoch began.

@@ -131,6 +131,7 @@ func (sw *switching) handOver(ctx context.Context) error {
 		if err != nil {
 			return sw.undo(ctx, err)
 		}
+		sw.resumeWrites(ctx)
 	}
 	// First of all that a restart, or a power cut, changes nothing.
 	err := errors.Join(sw.session.Remember(ctx), sw.nameTarget(ctx), sw.letGo(ctx, behind), sw.turn(ctx), sw.keep(ctx))
@@ -158,6 +159,7 @@ func (sw *switching) follow(ctx context.Context) error {
 	if err := sw.awaitLeader(ctx); err != nil {
 		return err
 	}
+	defer sw.resumeWrites(ctx)
 	if err := sw.keepWrites(ctx); err != nil && !sw.Force {
 		return sw.undo(ctx, err)
 	}
@@ -174,6 +176,7 @@ func (sw *switching) follow(ctx context.Context) error {
 	if err := sw.session.Follow(ctx, sw.target.Address); err != nil {
 		return errors.Join(leaveErr, turnErr, err)
 	}
+	sw.resumeWrites(ctx)
 	return errors.Join(leaveErr, turnErr, sw.session.Remember(ctx), sw.awaitReplica(ctx), sw.keep(ctx))
 }
 
@@ -194,6 +197,7 @@ func (sw *switching) leave(ctx context.Context) error {
 	if err := sw.session.Follow(ctx, sw.target.Address); err != nil {
 		return errors.Join(vpnErr, err)
 	}
+	sw.resumeWrites(ctx)
 	wait.For(ctx, leaveTime)
 	return vpnErr
 }

@@ -55,6 +55,7 @@ type switching struct {
 	leaders []int       // who may lead before the switch: the one that is followed, and the recorded one
 	target  vpn.Node
 	role    cluster.Role
+	paused  bool // writes to this Redis wait
 }
 
 // SwitchLeader makes this machine's Redis, name of the leader and VPN follow a
@@ -212,6 +213,7 @@ func (sw *switching) meet(ctx context.Context) error {
 
 // undo takes the preparation back, since the switch does not come about.
 func (sw *switching) undo(ctx context.Context, why error) error {
+	sw.resumeWrites(ctx)
 	sw.session.forget()
 	if _, err := sw.machine.bring(context.WithoutCancel(ctx), sw.session); err != nil {
 		return errors.Join(why, fmt.Errorf("take back the preparation: %w", err))
