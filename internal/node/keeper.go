@@ -84,6 +84,13 @@ func (m *Machine) situation(ctx context.Context) (situation, error) {
 		now = situation{
 			known: true, leader: role.Source, linkUp: role.LinkUp, copying: role.Copying, silent: !since.IsZero(),
 		}
+		if role.Master {
+			followers, err := s.Followers(ctx)
+			if err != nil {
+				return err
+			}
+			now.followers = len(followers)
+		}
 		// Before a cluster has been created there is no such record; a bad one is a run's to tell.
 		if recorded, err := s.Leader(ctx); err == nil {
 			now.recorded = recorded

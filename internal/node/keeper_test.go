@@ -13,6 +13,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"cluster-agent/internal/cluster"
+	"cluster-agent/internal/redistest"
 	"cluster-agent/internal/wait"
 	"cluster-agent/vpn"
 )
@@ -356,5 +357,19 @@ func TestKeeperOfAMachine(t *testing.T) {
 	server.Kill()
 	if keeper := NewKeeper(m, func() {}); keeper.look(t.Context()) != (situation{}) {
 		t.Errorf("situation without Redis %+v", keeper.look(t.Context()))
+	}
+}
+
+// A leader looks again when it loses those who follow it: another may lead by now.
+func TestKeeperCountsFollowers(t *testing.T) {
+	t.Parallel()
+	m, server, _ := newMachine(t, 1)
+	createCluster(t, server, 1)
+	worker := redistest.Start(t)
+	worker.Follow(server)
+	keeper := NewKeeper(m, func() {})
+	for _, want := range []int{1, 0} {
+		server.Eventually("know who follows", func() bool { return keeper.look(t.Context()).followers == want })
+		worker.Kill()
 	}
 }

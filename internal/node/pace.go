@@ -9,6 +9,9 @@ type situation struct {
 	linkUp  bool
 	silent  bool // the master does not make itself heard
 	copying bool // it is about to be in sync
+	// followers is how many follow it, if it is the master: one whom nobody follows any
+	// more may have been overtaken.
+	followers int
 	// recorded is the leader's node id by the records, 0 if there is none: events of
 	// a switch can be missed.
 	recorded int
