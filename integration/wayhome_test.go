@@ -57,7 +57,11 @@ func prepare(ctx context.Context, t *testing.T, c *lab.Cluster, nodes ...int) {
 			}
 			return nil
 		})
-		mustCLI(ctx, t, n, "SAVE")
+		// Which it refuses while it does so by itself.
+		eventually(ctx, t, settleTime, "the node has all on disk", func(ctx context.Context) error {
+			_, err := n.RedisCLI(ctx, "SAVE")
+			return err
+		})
 	}
 }
 
