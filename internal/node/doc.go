@@ -64,7 +64,16 @@
 // a later epoch than its own. It gives way to one that it has announced itself at once, to
 // one that it has prepared after LeaderSilence, else to none; and hands out no node ids
 // meanwhile ([Machine.Overtaken]). Before its Redis becomes a replica, it keeps a copy of
-// its data, unless the new leader's epoch began after all that was written here.
+// its data, unless the new leader's epoch began after all that was written here. From the
+// copy on nothing is written.
+//
+// # Other implementations
+//
+// They hand nothing over: at the event each node writes who leads, the new leader becomes a
+// master at once, and the old one its replica. So a leader whose candidate leads already
+// follows it, as one that has been overtaken. And a candidate whose leader is a replica, and
+// names it, in the records of both, takes the lead: else each would wait for the other, or
+// follow it.
 //
 // # Files
 //
