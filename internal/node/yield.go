@@ -99,6 +99,9 @@ func (m *Machine) rival(ctx context.Context, s *session) (r rival, found bool, e
 		return r, false, err
 	}
 	records, _, err := s.snapshot(ctx)
+	if errors.Is(err, cluster.ErrNoNetwork) {
+		return r, false, nil
+	}
 	if err != nil || records.Leader != s.self {
 		return r, false, err
 	}
@@ -108,12 +111,12 @@ func (m *Machine) rival(ctx context.Context, s *session) (r rival, found bool, e
 	if r.alone, err = isAlone(ctx, s, records); err != nil {
 		return r, false, err
 	}
-	announced := m.readLeadership().Announced
+	next := m.readLeadership().Announced
 	uuid, err := s.UUID(ctx)
 	if err != nil {
 		return r, false, err
 	}
-	suspects, err := m.suspects(ctx, records, r.alone, announced.Node)
+	suspects, err := m.suspects(ctx, records, r.alone, next.Node)
 	if err != nil {
 		return r, false, err
 	}
@@ -124,8 +127,8 @@ func (m *Machine) rival(ctx context.Context, s *session) (r rival, found bool, e
 	claims = slices.DeleteFunc(claims, func(c claim) bool { return !c.LaterThan(r.own) })
 	if r.claim, found = latest(claims); found {
 		r.prepared = r.node.Endpoint != ""
-		if r.announced = r.Leadership == announced.Leadership; r.announced {
-			r.node.Endpoint = announced.Endpoint
+		if r.announced = r.Leadership == next.Leadership; r.announced {
+			r.node.Endpoint = next.Endpoint
 		}
 	}
 	return r, found, nil
