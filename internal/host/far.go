@@ -11,14 +11,14 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Listens tells whether a connection to an address comes about before ctx ends: a kernel
-// accepts it at once, however busy the program is that listens.
-func Listens(ctx context.Context, address netip.AddrPort) bool {
+// Connects says why no connection to an address comes about before ctx ends; nil if one
+// does. A kernel accepts it at once, however busy the program is that listens.
+func Connects(ctx context.Context, address netip.AddrPort) error {
 	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", address.String())
 	if err != nil {
-		return false
+		return fmt.Errorf("connect to %s: %w", address, err)
 	}
-	return connection.Close() == nil
+	return connection.Close()
 }
 
 // RoundTrip is how long a packet takes to an address and back, by what the kernel has

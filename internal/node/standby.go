@@ -104,7 +104,8 @@ func prospect(records *vpn.Cluster, id int, endpoint string) (key wgtypes.Key, e
 	return key, ErrNoSuchNode
 }
 
-// shakeHands waits for a handshake with a peer.
+// shakeHands waits for a handshake with a peer. Nodes that stand by have had one all the
+// time.
 func shakeHands(ctx context.Context, key wgtypes.Key) (meeting Meeting, err error) {
 	device, err := netdev.Open(host.WireGuardInterface)
 	if err != nil {
@@ -112,17 +113,13 @@ func shakeHands(ctx context.Context, key wgtypes.Key) (meeting Meeting, err erro
 	}
 	defer func() { err = errors.Join(err, device.Close()) }()
 	began := time.Now()
-	waitErr := vpn.WaitHandshake(ctx, device, key, began.Add(-handshakeSlack))
+	waitErr := vpn.WaitHandshake(ctx, device, key, began.Add(-vpn.HandshakeFresh))
 	state, err := device.State(context.WithoutCancel(ctx))
 	if peer, found := state.Peer(key); found {
 		meeting = Meeting{Endpoint: peer.Endpoint, Took: time.Since(began)}
 	}
 	return meeting, errors.Join(waitErr, err)
 }
-
-// handshakeSlack lets a handshake count that was made between the setting of the peer,
-// which is new, and the first look at it.
-const handshakeSlack = time.Second
 
 // aboutNode is what is wrong with the record of a node; nil if nothing is.
 func aboutNode(warnings []vpn.Warning, id int) error {

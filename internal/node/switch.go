@@ -258,11 +258,13 @@ func (sw *switching) leads(ctx context.Context, address netip.Addr) (bool, error
 func (sw *switching) leadsWithin(ctx context.Context, address netip.Addr, within time.Duration) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	client := redisq.Connect(redisq.Server{
-		Address: net.JoinHostPort(address.String(), strconv.Itoa(cluster.RedisPort)),
-	}, 1)
-	leads, err := redisq.IsMaster(ctx, client)
-	return leads, errors.Join(err, client.Close())
+	return first(ctx, func(ctx context.Context) (bool, error) {
+		client := redisq.Connect(redisq.Server{
+			Address: net.JoinHostPort(address.String(), strconv.Itoa(cluster.RedisPort)),
+		}, 1)
+		leads, err := redisq.IsMaster(ctx, client)
+		return leads, errors.Join(err, client.Close())
+	})
 }
 
 // oldLeaderAnswers tells whether the present leader, if that is another node,
