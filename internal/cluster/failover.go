@@ -118,6 +118,17 @@ func (s *Store) Follow(ctx context.Context, address netip.Addr) error {
 	return nil
 }
 
+// FollowAnew makes this Redis, a replica that waits for its master at address, try again at
+// once: by itself it does so each second. Redis takes no notice of being told to follow whom
+// it follows, so it is told another spelling of the address first.
+func (s *Store) FollowAnew(ctx context.Context, address netip.Addr) error {
+	spelled := netip.AddrFrom16(address.As16()) // ::ffff:10.5.4.3
+	if err := s.Follow(ctx, spelled); err != nil {
+		return err
+	}
+	return s.Follow(ctx, address)
+}
+
 // Login sets the user and password by which this Redis follows a master.
 func (s *Store) Login(ctx context.Context, user, password string) error {
 	if err := s.do(ctx, "CONFIG", "SET", "masteruser", user, "masterauth", password); err != nil {

@@ -22,7 +22,8 @@ func Connects(ctx context.Context, address netip.AddrPort) error {
 }
 
 // RoundTrip is how long a packet takes to an address and back, by what the kernel has
-// measured for the connections that this machine has there (TCP_INFO); 0: there are none.
+// measured for the connections that this machine has there (TCP_INFO), at best: one that was
+// made while there was no way took longer. 0: there are none.
 func RoundTrip(address netip.AddrPort) (time.Duration, error) {
 	family := uint8(syscall.AF_INET)
 	if address.Addr().Is6() {
@@ -32,15 +33,23 @@ func RoundTrip(address netip.AddrPort) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("ask for the connections to %s: %w", address, err)
 	}
-	var longest time.Duration
+	var shortest time.Duration
 	for _, c := range connections {
 		if c.InetDiagMsg == nil || c.TCPInfo == nil {
 			continue
 		}
 		to := c.InetDiagMsg.ID
 		if ip, ok := netip.AddrFromSlice(to.Destination); ok && netip.AddrPortFrom(ip.Unmap(), to.DestinationPort) == address {
-			longest = max(longest, time.Duration(c.TCPInfo.Rtt)*time.Microsecond)
+			shortest = shorter(shortest, time.Duration(c.TCPInfo.Rtt)*time.Microsecond)
 		}
 	}
-	return longest, nil
+	return shortest, nil
+}
+
+// shorter is the shorter of two times; 0 is not known.
+func shorter(a, b time.Duration) time.Duration {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
 }

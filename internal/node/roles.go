@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"cluster-agent/internal/cluster"
 	"cluster-agent/internal/host"
 	"cluster-agent/internal/wait"
 	"cluster-agent/vpn"
@@ -48,10 +47,18 @@ func (sw *switching) becomeMaster(ctx context.Context) error {
 		return nil
 	case sw.Planned:
 		return sw.receiveMastership(ctx)
-	case !sw.Force && sw.oldLeaderAnswers(ctx):
+	}
+	// The users are adopted meanwhile: a replica may have them in any case.
+	adopted := make(chan struct{})
+	go func() {
+		defer close(adopted)
+		sw.adoptUsers(ctx)
+	}()
+	alive := !sw.Force && sw.oldLeaderAnswers(ctx)
+	<-adopted
+	if alive {
 		return ErrLeaderAlive
 	}
-	sw.adoptUsers(ctx)
 	sw.Say("node %d does not answer: taking over its Redis' data", sw.before.Leader)
 	return sw.session.Lead(ctx)
 }
@@ -298,7 +305,7 @@ func (sw *switching) awaitReplica(ctx context.Context) error {
 		hint = ""
 	}
 	sw.Say("waiting for the data of node %d%s", sw.target.ID, hint)
-	err := sw.session.WaitRole(ctx, func(role cluster.Role) bool { return !role.Master && role.LinkUp })
+	err := sw.connect(ctx)
 	if err == nil {
 		sw.Say("in sync with node %d after %s", sw.target.ID, time.Since(started).Round(time.Millisecond))
 		return nil
@@ -309,3 +316,25 @@ func (sw *switching) awaitReplica(ctx context.Context) error {
 	}
 	return err
 }
+
+// connect waits until this node's Redis is in sync with the target. When the target comes
+// to lead, it is told to try at once.
+func (sw *switching) connect(ctx context.Context) error {
+	var tried time.Time
+	for {
+		role, err := sw.session.Role(ctx)
+		if err == nil && !role.Master && role.LinkUp {
+			return nil
+		}
+		if err == nil && role.Pausing && time.Since(tried) > retryTime && sw.targetLeads(ctx) {
+			tried = time.Now()
+			err = sw.session.FollowAnew(ctx, sw.target.Address)
+		}
+		if !wait.For(ctx, prepareInterval) {
+			return errors.Join(ctx.Err(), err)
+		}
+	}
+}
+
+// retryTime is the pause between two tries to connect.
+const retryTime = 250 * time.Millisecond

@@ -12,7 +12,7 @@ import (
 // Whether a Redis is there, its machine's kernel says, however busy it is: it takes a
 // connection within one round trip.
 const (
-	thereTime  = 200 * time.Millisecond
+	thereTime  = 150 * time.Millisecond
 	roundTrips = 4 // as many of the usual ones, where these take longer
 	thereMax   = 2 * time.Second
 )
