@@ -20,7 +20,8 @@ type Role struct {
 	Source   string    // of a replica: host:port of its master
 	LinkUp   bool      // of a replica: it is connected and in sync
 	Copying  bool      // of a replica: it is connected, and gets all data anew
-	Pausing  bool      // of a replica: it is not connected, and will try again within a second
+	// Connecting says of a replica that it is not connected, and tries to be, once a second.
+	Connecting bool
 }
 
 // Replica is a connected replica, as a master names it.
@@ -72,7 +73,7 @@ func parseRole(reply []any) (Role, error) {
 		}
 		return Role{
 			Source: net.JoinHostPort(fmt.Sprint(reply[1]), fmt.Sprint(reply[2])),
-			LinkUp: reply[3] == "connected", Copying: reply[3] == "sync", Pausing: reply[3] == "connect",
+			LinkUp: reply[3] == "connected", Copying: reply[3] == "sync", Connecting: reply[3] == "connect" || reply[3] == "connecting",
 		}, nil
 	}
 	return Role{}, malformed

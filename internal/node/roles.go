@@ -320,15 +320,15 @@ func (sw *switching) awaitReplica(ctx context.Context) error {
 // connect waits until this node's Redis is in sync with the target. When the target comes
 // to lead, it is told to try at once.
 func (sw *switching) connect(ctx context.Context) error {
-	var tried time.Time
+	tried, pause := time.Now(), retryTime
 	for {
 		role, err := sw.session.Role(ctx)
 		if err == nil && !role.Master && role.LinkUp {
 			return nil
 		}
-		if err == nil && role.Pausing && time.Since(tried) > retryTime && sw.targetLeads(ctx) {
-			tried = time.Now()
+		if err == nil && role.Connecting && time.Since(tried) > pause && sw.targetLeads(ctx) {
 			err = sw.session.FollowAnew(ctx, sw.target.Address)
+			tried, pause = time.Now(), 2*pause
 		}
 		if !wait.For(ctx, prepareInterval) {
 			return errors.Join(ctx.Err(), err)
@@ -336,5 +336,6 @@ func (sw *switching) connect(ctx context.Context) error {
 	}
 }
 
-// retryTime is the pause between two tries to connect.
-const retryTime = 250 * time.Millisecond
+// retryTime is how long Redis' first try to connect may take. It may have come too early, and
+// its packet be lost, which TCP finds out after a second. Later tries have ever more time.
+const retryTime = 100 * time.Millisecond
