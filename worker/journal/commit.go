@@ -15,7 +15,7 @@ func newBatch() *batch {
 // write appends a record; the caller holds the lock, and the entries have what
 // the record says.
 func (j *Journal) write(r record) error {
-	line, err := r.encode(j.line[:0], j.log.generation)
+	line, err := r.encode(j.line[:0], j.log.seal)
 	if err != nil {
 		return err
 	}
@@ -56,15 +56,18 @@ func (j *Journal) commit(b *batch) error {
 // the next, if any do.
 func (j *Journal) lead(b *batch) error {
 	j.mu.Lock()
-	file := j.log.files[j.log.current]
+	generation, file := j.log.generation, j.log.files[j.log.current]
 	j.next = newBatch()
 	j.mu.Unlock()
 
-	b.err = syncFile(file)
+	b.err = j.disk.syncFile(file)
 	close(b.done)
 
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if b.err != nil && generation == j.log.generation {
+		j.log.giveUp()
+	}
 	if j.leading = j.next.awaited; j.leading {
 		j.next.lead <- struct{}{}
 	}

@@ -9,8 +9,8 @@
 //	result-KEY  a result that Redis did not take
 //
 // A record is a line: a checksum, a space, JSON. The checksum (CRC-32C,
-// hexadecimal) covers the number of the log's generation too, so that what an
-// earlier generation left behind the end is no record. The files are filled with
+// hexadecimal) covers a number of the log's own too, so that what an earlier one
+// left behind the end in the same file is no record. The files are filled with
 // zeros in advance: a record changes no metadata, as a rule needs no space on a disk
 // that has become full, and is on disk after one fdatasync(2).
 //
@@ -22,6 +22,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"sync"
 
@@ -32,6 +33,7 @@ import (
 // at once. It is a [worker.Journal].
 type Journal struct {
 	dir      string
+	disk     disk
 	lock     *os.File
 	boot     string // of the machine, now
 	instance string
@@ -51,6 +53,22 @@ var _ worker.Journal = (*Journal)(nil)
 // earlier life has left. A [*TakenError] means that another process works with it.
 // The warning tells of what could not be read; the journal goes on without it.
 func Open(dir string) (j *Journal, warning, err error) {
+	return open(dir, usual())
+}
+
+// options are what tests have of their own.
+type options struct {
+	disk        disk
+	logSize     int
+	newInstance func() string
+	newSalt     func() int64
+}
+
+func usual() options {
+	return options{disk: realDisk{}, logSize: logSize, newInstance: newInstance, newSalt: rand.Int64}
+}
+
+func open(dir string, o options) (j *Journal, warning, err error) {
 	if err = os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("make journal: %w", err)
 	}
@@ -58,8 +76,8 @@ func Open(dir string) (j *Journal, warning, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	j = &Journal{dir: dir, lock: lock, entries: map[string]*entry{}, next: newBatch()}
-	if warning, err = j.load(); err != nil {
+	j = &Journal{dir: dir, disk: o.disk, lock: lock, entries: map[string]*entry{}, next: newBatch()}
+	if warning, err = j.load(o); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("open journal %s: %w", dir, err), lock.Close())
 	}
 	return j, warning, nil

@@ -3,7 +3,9 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -13,25 +15,32 @@ import (
 const bootFile = "/proc/sys/kernel/random/boot_id"
 
 // load reads what the last life wrote, and begins a log of this one.
-func (j *Journal) load() (warning, err error) {
+func (j *Journal) load(o options) (warning, err error) {
 	boot, err := os.ReadFile(bootFile)
 	if err != nil {
 		return nil, fmt.Errorf("ask for the machine's boot: %w", err)
 	}
 	j.boot = strings.TrimSpace(string(boot))
-	if j.log, err = openLog(j.dir); err != nil {
+	if j.log, err = openLog(j.dir, o); err != nil {
 		return nil, err
 	}
-	warning = j.recall()
+	if warning = j.recall(); j.log.instance == "" {
+		// A directory without a log that can be read becomes a new agent's: what an
+		// earlier one had in progress is settled as that of an agent that is gone.
+		j.log.instance = o.newInstance()
+		err = syncAncestors(o.disk, j.dir)
+	}
 	j.instance = j.log.instance
-	if err := errors.Join(j.findResults(), j.log.begin(j.live())); err != nil {
+	// An earlier life may have been killed before it brought to disk what was read
+	// now, while the other file, which is about to be overwritten, is there.
+	err = errors.Join(err, o.disk.syncFile(j.log.files[j.log.current]))
+	if err = errors.Join(err, j.findResults(), j.log.begin(j.live())); err != nil {
 		return nil, errors.Join(err, j.log.close())
 	}
 	return warning, nil
 }
 
-// recall replays the newer log. A directory without one becomes a new agent's:
-// what an earlier one had in progress is settled as that of an agent that is gone.
+// recall replays the newer log, if there is one that can be read.
 func (j *Journal) recall() error {
 	var unreadable []error
 	var newest []record
@@ -51,15 +60,16 @@ func (j *Journal) recall() error {
 	if j.log.instance != "" {
 		return nil // the other one is older, or was being made
 	}
-	j.log.instance = strings.ReplaceAll(uuid.NewString(), "-", "")
 	return errors.Join(unreadable...)
 }
+
+func newInstance() string { return strings.ReplaceAll(uuid.NewString(), "-", "") }
 
 // live are the records of what still counts.
 func (j *Journal) live() []record {
 	records := make([]record, 0, len(j.entries))
-	for key, e := range j.entries {
-		records = append(records, e.record(key))
+	for _, key := range slices.Sorted(maps.Keys(j.entries)) {
+		records = append(records, j.entries[key].record(key))
 	}
 	return records
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
 
 // logSize is what a log has space for, as a rule: some thousand records.
@@ -17,29 +15,37 @@ const logSize = 512 << 10
 // calls, and not through a map, which on a full disk of some file systems, or when
 // somebody cuts a file off, ends the process with SIGBUS.
 type log struct {
+	disk       disk
+	size       int // that each file has at least
 	files      [2]*os.File
 	sizes      [2]int
 	current    int
 	instance   string
 	generation int64
-	end        int // where the next record goes
+	newSalt    func() int64
+	seal       int64 // of the one that is written to
+	end        int   // where the next record goes
 }
 
 func logPath(dir string, number int) string {
 	return filepath.Join(dir, fmt.Sprintf("log.%d", number))
 }
 
-// openLog opens both files, which are made if they are not there.
-func openLog(dir string) (*log, error) {
-	l := &log{}
+// openLog opens both files, which are made if they are not there. That they have
+// these names is on disk then, whoever made them.
+func openLog(dir string, o options) (*log, error) {
+	l := &log{disk: o.disk, size: o.logSize, newSalt: o.newSalt}
 	for number := range l.files {
 		var err error
 		if l.files[number], err = os.OpenFile(logPath(dir, number), os.O_RDWR|os.O_CREATE, 0o600); err == nil {
-			err = l.reserve(number, logSize)
+			err = l.reserve(number, l.size)
 		}
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("open log: %w", err), l.close())
 		}
+	}
+	if err := l.disk.syncFolder(dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("open log: %w", err), l.close())
 	}
 	return l, nil
 }
@@ -58,7 +64,7 @@ func (l *log) reserve(number, size int) error {
 		return nil
 	}
 	_, err = file.WriteAt(make([]byte, missing), info.Size())
-	return errors.Join(err, file.Sync(), syncDir(filepath.Dir(file.Name())))
+	return err
 }
 
 // put writes into a file.
@@ -72,29 +78,34 @@ func (l *log) put(number int, content []byte, at int) error {
 // begin makes the other file the log, with what still counts of the last.
 func (l *log) begin(live []record) error {
 	number, generation := 1-l.current, l.generation+1
-	head := record{Kind: headKind, Instance: l.instance, Generation: generation, Live: len(live)}
-	content, err := head.encode(nil, headGeneration)
+	head := record{Kind: headKind, Instance: l.instance, Generation: generation, Salt: l.newSalt(), Live: len(live)}
+	content, err := head.encode(nil, headSeal)
 	for _, r := range live {
 		if err == nil {
-			content, err = r.encode(content, generation)
+			content, err = r.encode(content, head.seal())
 		}
 	}
 	if err == nil {
-		err = l.reserve(number, max(logSize, 2*len(content)))
+		err = l.reserve(number, max(l.size, 2*len(content)))
 	}
 	if err != nil {
 		return err
 	}
 	if err = l.put(number, content, 0); err == nil {
-		err = syncFile(l.files[number])
+		err = l.disk.syncFile(l.files[number])
 	}
 	if err != nil {
-		// What follows goes to the other file, which has to be the newer one.
-		return errors.Join(err, l.put(number, []byte{0}, 0))
+		// It may be on disk all the same, and count: nothing may be added to the older one.
+		l.giveUp()
+		return err
 	}
-	l.current, l.generation, l.end = number, generation, len(content)
+	l.current, l.generation, l.seal, l.end = number, generation, head.seal(), len(content)
 	return nil
 }
+
+// giveUp has the next record begin another log. What failed to get to disk once
+// may never get there, whatever later syncs say, and hides what comes behind it.
+func (l *log) giveUp() { l.end = l.sizes[l.current] }
 
 // append writes a record behind the others; false if it has no space.
 func (l *log) append(line []byte) (fits bool, err error) {
@@ -106,19 +117,6 @@ func (l *log) append(line []byte) (fits bool, err error) {
 	}
 	l.end += len(line)
 	return true, nil
-}
-
-// syncFile brings to disk what was written.
-func syncFile(file *os.File) error {
-	for {
-		err := unix.Fdatasync(int(file.Fd()))
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("bring journal to disk: %w", err)
-		}
-	}
 }
 
 func (l *log) close() error {
@@ -140,14 +138,14 @@ func (l *log) read(number int) (head record, records []record, err error) {
 		return record{}, nil, fmt.Errorf("read log: %w", err)
 	}
 	line, rest, _ := bytes.Cut(content, []byte("\n"))
-	if head, err = decode(line, headGeneration); err != nil {
+	if head, err = decode(line, headSeal); err != nil {
 		return record{}, nil, fmt.Errorf("%s: first line: %w", path, err)
 	}
 	for len(rest) > 0 {
 		line, rest, _ = bytes.Cut(rest, []byte("\n"))
-		r, err := decode(line, head.Generation)
+		r, err := decode(line, head.seal())
 		if err != nil {
-			break // the end, or what an earlier generation left behind it
+			break // the end, or what an earlier log left behind it
 		}
 		records = append(records, r)
 	}

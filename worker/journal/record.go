@@ -23,6 +23,7 @@ type record struct {
 	// Of the first line of a log.
 	Instance   string `json:"instance,omitempty"`
 	Generation int64  `json:"generation,omitempty"`
+	Salt       int64  `json:"salt,omitempty"`
 	Live       int    `json:"live,omitempty"` // how many records follow that came from the log before
 }
 
@@ -34,8 +35,13 @@ const (
 	endKind   = "end"
 )
 
-// generation under which the first line of a log is encoded: it tells that of the others.
-const headGeneration = 0
+// headSeal is what the checksum of a log's first line covers: that line tells the
+// seal of the others.
+const headSeal = 0
+
+// seal is a number that the checksums of a log cover. Its generation alone does not
+// do: the same may have been begun before, when the power failed.
+func (r record) seal() int64 { return r.Generation + r.Salt }
 
 // checksumLength is that of a CRC-32 in hexadecimal.
 const checksumLength = 8
@@ -43,7 +49,7 @@ const checksumLength = 8
 var errNoRecord = errors.New("no record")
 
 // encode adds the line of a record.
-func (r record) encode(lines []byte, generation int64) ([]byte, error) {
+func (r record) encode(lines []byte, seal int64) ([]byte, error) {
 	const blank = "00000000 "
 	begin := len(lines)
 	lines = append(lines, blank...)
@@ -53,7 +59,7 @@ func (r record) encode(lines []byte, generation int64) ([]byte, error) {
 		return nil, err
 	}
 	var sum [checksumLength / 2]byte
-	binary.BigEndian.PutUint32(sum[:], checksum(lines[text:], generation))
+	binary.BigEndian.PutUint32(sum[:], checksum(lines[text:], seal))
 	hex.Encode(lines[begin:], sum[:])
 	return append(lines, '\n'), nil
 }
@@ -95,19 +101,19 @@ func isPlain(text string) bool {
 	return true
 }
 
-func checksum(text []byte, generation int64) uint32 {
+func checksum(text []byte, seal int64) uint32 {
 	table := crc32.MakeTable(crc32.Castagnoli)
-	return crc32.Update(crc32.Checksum(strconv.AppendInt(nil, generation, 10), table), table, text)
+	return crc32.Update(crc32.Checksum(strconv.AppendInt(nil, seal, 10), table), table, text)
 }
 
 // decode reads a line without its end.
-func decode(line []byte, generation int64) (record, error) {
+func decode(line []byte, seal int64) (record, error) {
 	sum, text, found := bytes.Cut(line, []byte(" "))
 	if !found || len(sum) != checksumLength {
 		return record{}, errNoRecord
 	}
 	want, err := strconv.ParseUint(string(sum), 16, 32)
-	if err != nil || uint32(want) != checksum(text, generation) {
+	if err != nil || uint32(want) != checksum(text, seal) {
 		return record{}, errNoRecord
 	}
 	var r record

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/google/renameio/v2"
-
 	"cluster-agent/worker"
 )
 
@@ -43,7 +41,7 @@ func (j *Journal) Keep(task worker.Task, result worker.Result) error {
 	if err != nil {
 		return fmt.Errorf("encode result: %w", err)
 	}
-	if err := writeSynced(j.resultPath(task.Key), text); err != nil {
+	if err := j.replace(j.resultPath(task.Key), text); err != nil {
 		return fmt.Errorf("keep result: %w", err)
 	}
 	j.kept += int64(len(text)) - e.result
@@ -119,18 +117,21 @@ func (j *Journal) drop(key string, e *entry) error {
 
 func (j *Journal) resultPath(key string) string { return filepath.Join(j.dir, resultPrefix+key) }
 
-// writeSynced replaces a file; when it returns, that survives a power failure.
-func writeSynced(path string, content []byte) error {
-	if err := renameio.WriteFile(path, content, 0o600); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
+// replace replaces a file; when it returns, that survives a failure of the power.
+func (j *Journal) replace(path string, content []byte) error {
+	temporary, err := os.CreateTemp(j.dir, "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return err
 	}
-	return errors.Join(dir.Sync(), dir.Close())
+	_, err = temporary.Write(content)
+	if err == nil {
+		err = j.disk.syncFile(temporary)
+	}
+	if err = errors.Join(err, temporary.Close()); err == nil {
+		err = os.Rename(temporary.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(temporary.Name()))
+	}
+	return j.disk.syncFolder(j.dir)
 }
