@@ -96,6 +96,7 @@ func (a *adversary) acts() map[faultKind]func(context.Context, fault) error {
 		memory:     a.memory,
 		replica:    a.replica,
 		emptyRedis: a.empty,
+		rollRedis:  a.roll,
 	}
 }
 

@@ -32,31 +32,31 @@ func TestChaos(t *testing.T) {
 	dir := t.TempDir()
 	agent := buildAgent(t, dir)
 	for _, c := range []struct {
-		name          string
-		durable       bool
+		memory        memoryOf
 		tasks, faults int
 	}{
-		{"durable", true, 800, 20},
-		{"emptied", false, 240, 6},
+		{durable, 800, 20},
+		{emptied, 240, 6},
+		{rolled, 240, 7},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(string(c.memory), func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
 			o, err := play(ctx, config{
-				agent: agent, path: os.Getenv("PATH"), dir: filepath.Join(dir, c.name), seed: seed, tasks: c.tasks, faults: c.faults,
-				durable: c.durable, interval: 100 * time.Millisecond, concurrency: 8, say: t.Logf,
+				agent: agent, path: os.Getenv("PATH"), dir: filepath.Join(dir, string(c.memory)), seed: seed, tasks: c.tasks, faults: c.faults,
+				memory: c.memory, interval: 100 * time.Millisecond, concurrency: 8, say: t.Logf,
 			})
 			if err != nil {
 				t.Fatalf("%v\nagain: CHAOS_SEED=%d go test ./integration/chaos -run TestChaos", err, seed)
 			}
 			var text bytes.Buffer
-			if err := report(&text, c.name, o); err != nil {
+			if err := report(&text, string(c.memory), o); err != nil {
 				t.Error(err)
 			}
 			t.Logf("\n%s", &text)
 			if !o.verdict.good() {
-				t.Errorf("see above; again: CHAOS_SEED=%d go test ./integration/chaos -run TestChaos; the agent's log: %s", seed, kept(t, o.log, fmt.Sprintf("chaos-%d-%s.log", seed, c.name)))
+				t.Errorf("see above; again: CHAOS_SEED=%d go test ./integration/chaos -run TestChaos; the agent's log: %s", seed, kept(t, o.log, fmt.Sprintf("chaos-%d-%s.log", seed, c.memory)))
 			}
 		})
 	}

@@ -28,10 +28,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Uint64Var(&o.seed, "seed", 0, "what the faults are drawn from; 0: a new one, which is printed")
-	flags.IntVar(&o.tasks, "tasks", 20_000, "tasks of the first run; the second has a fifth of them")
-	flags.IntVar(&o.faults, "faults", 200, "faults of the first run; the second has a fifth of them")
+	flags.IntVar(&o.tasks, "tasks", 20_000, "tasks of the first run; the others have a fifth of them")
+	flags.IntVar(&o.faults, "faults", 200, "faults of the first run; the others have a fifth of them")
 	flags.IntVar(&o.minutes, "minutes", 20, "end after so many minutes, which is a failure")
-	flags.StringVar(&o.only, "only", "", "play one run: durable (the first) or emptied (the second)")
+	flags.StringVar(&o.only, "only", "", "play one run: durable (the first), emptied (the second) or rolled (the third)")
 	flags.StringVar(&o.agent, "agent", "build/agent", "the binary under test")
 	flags.StringVar(&o.dir, "dir", "", "make the folder for all data here instead of in the usual place")
 	flags.DurationVar(&o.interval, "interval", 500*time.Millisecond, "the agent's AGENT_POLLING_INTERVAL; an absence of Redis is 20 to 40 of them")
@@ -76,8 +76,8 @@ func (o options) check(rest []string) error {
 		return errors.New("-tasks, -faults, -minutes and -concurrency are at least 1")
 	case o.interval < 10*time.Millisecond:
 		return errors.New("-interval is at least 10ms")
-	case o.only != "" && o.only != "durable" && o.only != "emptied":
-		return fmt.Errorf("-only is durable or emptied, not %q", o.only)
+	case o.only != "" && !slices.Contains([]memoryOf{durable, emptied, rolled}, memoryOf(o.only)):
+		return fmt.Errorf("-only is durable, emptied or rolled, not %q", o.only)
 	case err != nil && !o.schedule:
 		return fmt.Errorf("the agent: %w (make build builds it)", err)
 	}

@@ -10,7 +10,7 @@ import (
 // history is all that can be seen of a run from outside.
 type history struct {
 	Tasks    []task
-	Emptied  int                       // times that Redis has lost its data
+	Losses   int                       // times that Redis has lost what it had acknowledged
 	Runs     map[string]map[string]int // of each task: how often each step ran
 	Finals   map[string][]string       // of each task: the final statuses published
 	Results  map[string]result         // of each task: what its keys hold
@@ -99,9 +99,9 @@ type testimony struct {
 	runs   map[string]int
 	finals []string
 	result result
-	// later is how often Redis was emptied after the push had begun: what was only
-	// in Redis is gone, and the agent cannot know whether a result had arrived.
-	later int
+	// losses is how often Redis has lost writes after the push had begun: the agent
+	// cannot know whether a result had arrived before.
+	losses int
 }
 
 func newCase(h history, t task, k kind) testimony {
@@ -109,10 +109,11 @@ func newCase(h history, t task, k kind) testimony {
 	if !known {
 		r.Missing = parts()
 	}
-	return testimony{task: t, kind: k, runs: h.Runs[t.ID], finals: h.Finals[t.ID], result: r, later: h.Emptied - t.Era}
+	return testimony{task: t, kind: k, runs: h.Runs[t.ID], finals: h.Finals[t.ID], result: r, losses: h.Losses - t.Era}
 }
 
-// lost says why a task is.
+// lost says why a task is. One whose push Redis may have lost counts only if it
+// ran: nobody but the agent knew of it then.
 func (c testimony) lost() string {
 	missing := strings.Join(c.result.Missing, ", ")
 	switch {
@@ -120,7 +121,7 @@ func (c testimony) lost() string {
 		return ""
 	case len(c.result.Missing) < len(parts()):
 		return "half a result, without " + missing
-	case c.later == 0:
+	case c.Exposed == 0:
 		return "no result"
 	case len(c.runs) > 0 && len(c.finals) == 0:
 		return "it ran, and its result did not arrive"
@@ -138,7 +139,7 @@ func (c testimony) doubled() []string {
 		}
 	}
 	switch {
-	case len(c.finals) > 1+c.later, len(slices.Compact(slices.Sorted(slices.Values(c.finals)))) > 1:
+	case len(c.finals) > 1+c.losses, len(slices.Compact(slices.Sorted(slices.Values(c.finals)))) > 1:
 		whys = append(whys, fmt.Sprintf("%d final statuses: %s", len(c.finals), strings.Join(c.finals, ", ")))
 	case len(c.finals) > 0 && c.result.complete() && c.finals[0] != statusOf(c.result.Code):
 		whys = append(whys, fmt.Sprintf("status %s was published, but the exit code is %d", c.finals[0], c.result.Code))
@@ -148,7 +149,7 @@ func (c testimony) doubled() []string {
 
 // unanswered says why a client waits for ever. What Redis forgot nobody can answer.
 func (c testimony) unanswered() string {
-	if !c.Waited || c.Answered || (c.later > 0 && !c.result.complete()) {
+	if !c.Waited || c.Answered || (c.Exposed > 0 && !c.result.complete()) {
 		return ""
 	}
 	return "its client still waits"

@@ -126,15 +126,48 @@ func TestJudgeEmptied(t *testing.T) {
 		"three in two lives":        {1, func(h *history) { h.Finals["t1"] = []string{"completed", "completed", "completed"} }, "doubled 1"},
 		"another in each":           {1, func(h *history) { h.Finals["t1"] = []string{"completed", "aborted"} }, "doubled 1"},
 		"stored, and no answer":     {1, func(h *history) { h.Tasks[0].Answered = false }, "unanswered 1"},
-		"pushed after it":           {1, func(h *history) { h.Tasks[0].Era, h.Results, h.Runs, h.Finals = 1, gone(), nil, nil }, "lost 1"},
+		"pushed after it": {1, func(h *history) {
+			h.Tasks[0].Era, h.Tasks[0].Exposed, h.Results, h.Runs, h.Finals = 1, 0, gone(), nil, nil
+		}, "lost 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v := judge(made("one step", 0, func(h *history) {
-				h.Emptied = c.emptied
+				h.Losses, h.Tasks[0].Exposed = c.emptied, c.emptied
 				if c.change != nil {
 					c.change(h)
 				}
+			}))
+			if got := counts(v); got != c.want {
+				t.Errorf("found %q, want %q: %v", got, c.want, v.findings())
+			}
+		})
+	}
+}
+
+// TestJudgeRolledBack: a task that the dataset of before has is judged as strictly as
+// any, but that its result may have been stored, and told, twice.
+func TestJudgeRolledBack(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		exposed int // of one loss
+		change  func(h *history)
+		want    string
+	}{
+		"stored again":                 {0, func(h *history) { h.Finals["t1"] = []string{"completed", "completed"} }, ""},
+		"ran again":                    {0, func(h *history) { h.Runs["t1"]["10"] = 2 }, "doubled 1"},
+		"not stored again":             {0, func(h *history) { h.Results = gone() }, "lost 1"},
+		"never ran":                    {0, func(h *history) { h.Results, h.Runs, h.Finals = gone(), nil, nil }, "lost 1"},
+		"told, and the keys are gone":  {1, func(h *history) { h.Results = gone() }, ""},
+		"its push is gone":             {1, func(h *history) { h.Results, h.Runs, h.Finals, h.Tasks[0].Answered = gone(), nil, nil, false }, ""},
+		"its push is gone, and it ran": {1, func(h *history) { h.Results, h.Finals = gone(), nil }, "lost 1"},
+		"its push is gone, twice run":  {1, func(h *history) { h.Runs["t1"]["10"] = 2 }, "doubled 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := judge(made("one step", 0, func(h *history) {
+				h.Losses, h.Tasks[0].Exposed = 1, c.exposed
+				c.change(h)
 			}))
 			if got := counts(v); got != c.want {
 				t.Errorf("found %q, want %q: %v", got, c.want, v.findings())

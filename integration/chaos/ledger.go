@@ -11,19 +11,20 @@ type task struct {
 	ID       string
 	Kind     string
 	Acked    bool // Redis has acknowledged the push
-	Era      int  // how often Redis had been emptied when the push began
+	Era      int  // how often Redis had lost writes when the push began
+	Exposed  int  // how often it has lost some since, and the push may have been among them
 	Waited   bool // a client waits for it
 	Answered bool // and that has got its answer
 }
 
 // ledger knows all tasks of a run.
 type ledger struct {
-	mu      sync.Mutex
-	tasks   map[string]*task
-	acked   int
-	emptied int           // times that Redis has been
-	news    chan struct{} // closed and made anew when a push is acknowledged
-	moved   time.Time     // when that was, or when a task came to its end
+	mu     sync.Mutex
+	tasks  map[string]*task
+	acked  int
+	losses int           // times that Redis has lost what it had acknowledged
+	news   chan struct{} // closed and made anew when a push is acknowledged
+	moved  time.Time     // when that was, or when a task came to its end
 }
 
 func newLedger() *ledger {
@@ -35,7 +36,7 @@ func (l *ledger) add(kind string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	id := fmt.Sprintf("t%06d", len(l.tasks))
-	l.tasks[id] = &task{ID: id, Kind: kind, Era: l.emptied}
+	l.tasks[id] = &task{ID: id, Kind: kind, Era: l.losses}
 	return id
 }
 
@@ -66,11 +67,27 @@ func (l *ledger) answered(id string) {
 	l.tasks[id].Answered = true
 }
 
-// empty notes that Redis has lost its data.
-func (l *ledger) empty() {
+// known are the tasks whose push was acknowledged so far: a copy of what Redis has
+// on its disk that is made from now on has them.
+func (l *ledger) known() map[string]bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.emptied++
+	known := map[string]bool{}
+	for id, t := range l.tasks {
+		known[id] = t.Acked
+	}
+	return known
+}
+
+// lose notes that Redis has lost all that it was told, but for the pushes of some
+// tasks.
+func (l *ledger) lose(kept map[string]bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.losses++
+	for id, t := range l.tasks {
+		t.Exposed += one(!kept[id])
+	}
 }
 
 // touch notes that something has moved.
@@ -95,12 +112,12 @@ func (l *ledger) count() (acked int, more <-chan struct{}) {
 	return l.acked, l.news
 }
 
-// all returns copies of all tasks, and how often Redis was emptied.
-func (l *ledger) all() (tasks []task, emptied int) {
+// all returns copies of all tasks, and how often Redis lost writes.
+func (l *ledger) all() (tasks []task, losses int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range len(l.tasks) {
 		tasks = append(tasks, *l.tasks[fmt.Sprintf("t%06d", i)])
 	}
-	return tasks, l.emptied
+	return tasks, l.losses
 }

@@ -62,24 +62,35 @@ func (quiet) Printf(context.Context, string, ...any) {}
 
 // runs are those that were asked for.
 func (o options) runs() []namedRun {
-	// The second run needs fewer: its one fault is always the same.
+	// The others need fewer: their one fault is always the same.
 	const share = 5
-	first, second := o.config, o.config
-	first.durable = true
-	second.tasks, second.faults = max(1, o.tasks/share), max(1, o.faults/share)
-	all := []namedRun{{"durable", "first run: Redis keeps what it acknowledged", first}, {"emptied", "second run: Redis comes back empty", second}}
-	switch o.only {
-	case "durable":
-		return all[:1]
-	case "emptied":
-		return all[1:]
+	all := []namedRun{
+		{"first run: Redis keeps what it acknowledged", durable, 1},
+		{"second run: Redis comes back empty", emptied, share},
+		{"third run: Redis comes back as it was some moments before", rolled, share},
 	}
-	return all
+	var asked []namedRun
+	for _, r := range all {
+		if o.only == "" || o.only == string(r.memory) {
+			asked = append(asked, r)
+		}
+	}
+	return asked
 }
 
+// namedRun is a run with a share of the tasks and faults.
 type namedRun struct {
-	name, title string
-	config      config
+	title  string
+	memory memoryOf
+	share  int
+}
+
+// of is the run's configuration.
+func (r namedRun) of(c config) config {
+	c.memory = r.memory
+	c.tasks, c.faults = max(1, c.tasks/r.share), max(1, c.faults/r.share)
+	c.dir = filepath.Join(c.dir, string(r.memory))
+	return c
 }
 
 // playAll plays the runs, or prints their schedules; false if something was wrong.
@@ -87,7 +98,7 @@ func (o options) playAll(ctx context.Context, stdout, stderr io.Writer) (bool, e
 	if o.schedule {
 		for _, r := range o.runs() {
 			fmt.Fprintf(stdout, "%s, seed %d\n", r.title, o.seed)
-			for i, f := range r.config.plan() {
+			for i, f := range r.of(o.config).plan() {
 				fmt.Fprintf(stdout, "%4d  %s\n", i+1, f)
 			}
 		}
@@ -114,18 +125,17 @@ func (o options) playAll(ctx context.Context, stdout, stderr io.Writer) (bool, e
 
 // playEach plays and reports each run.
 func (o options) playEach(ctx context.Context, dir string, stdout, stderr io.Writer) ([]outcome, error) {
+	o.dir, o.say = dir, func(string, ...any) {}
+	if o.verbose {
+		o.say = func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }
+	}
 	var outcomes []outcome
 	for _, r := range o.runs() {
 		if ctx.Err() != nil {
 			fmt.Fprintf(stdout, "%s: not played, for %v\n", r.title, context.Cause(ctx))
 			break
 		}
-		r.config.dir = filepath.Join(dir, r.name)
-		r.config.say = func(string, ...any) {}
-		if o.verbose {
-			r.config.say = func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }
-		}
-		result, err := play(ctx, r.config)
+		result, err := play(ctx, r.of(o.config))
 		if err == nil {
 			err = report(stdout, r.title, result)
 		}

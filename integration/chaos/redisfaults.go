@@ -44,9 +44,25 @@ func (a *adversary) power(ctx context.Context, f fault) error {
 func (a *adversary) empty(ctx context.Context, f fault) error {
 	vanish := func() error { return a.server.vanish(ctx) }
 	return a.withoutRedis(ctx, vanish, func() error {
-		a.ledger.empty()
+		a.ledger.lose(nil)
 		wait.For(ctx, f.Length)
 		return nil
+	})
+}
+
+// roll has Redis lose its last writes, as the successor of a leader has that had
+// not got them yet.
+func (a *adversary) roll(ctx context.Context, f fault) error {
+	kept := a.ledger.known()
+	size, err := a.server.written()
+	if err != nil {
+		return err
+	}
+	wait.For(ctx, f.Length)
+	vanish := func() error { return a.server.vanish(ctx) }
+	return a.withoutRedis(ctx, vanish, func() error {
+		a.ledger.lose(kept)
+		return a.server.cutOff(size)
 	})
 }
 

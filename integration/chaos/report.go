@@ -137,8 +137,8 @@ func ends(w io.Writer, h history) {
 		fmt.Fprintf(w, "    %-19s %s\n", kind, strings.Join(words, "   "))
 	}
 	fmt.Fprintf(w, "  interrupted (12) although no step had begun: %d; steps that ran again: %d\n", idle, again)
-	if h.Emptied > 0 {
-		fmt.Fprintf(w, "  of those without keys, which an emptied Redis forgot: %d had arrived before, %d had not begun\n", arrived, gone)
+	if h.Losses > 0 {
+		fmt.Fprintf(w, "  of those without keys, which Redis forgot: %d had arrived before, %d had not begun\n", arrived, gone)
 	}
 	fmt.Fprintln(w)
 }
@@ -175,7 +175,7 @@ func whole(w io.Writer, h history, f finding, said []string) {
 	at := slices.IndexFunc(h.Tasks, func(t task) bool { return t.ID == f.ID })
 	c := newCase(h, h.Tasks[at], kindsByName()[h.Tasks[at].Kind])
 	fmt.Fprintf(w, "%s %s\n", f.ID, f.Why)
-	fmt.Fprintf(w, "    kind:     %s; acknowledged: %v; client waits: %v, answered: %v; Redis emptied since: %d times\n", c.Kind, c.Acked, c.Waited, c.Answered, c.later)
+	fmt.Fprintf(w, "    kind:     %s; acknowledged: %v; client waits: %v, answered: %v; losses of Redis since: %d, of the push, perhaps: %d\n", c.Kind, c.Acked, c.Waited, c.Answered, c.losses, c.Exposed)
 	if c.result.complete() {
 		fmt.Fprintf(w, "    keys:     exit_code %d, output %d bytes, error %q\n", c.result.Code, c.result.Size, c.result.Error)
 	} else {

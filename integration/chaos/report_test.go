@@ -75,7 +75,7 @@ func TestProgram(t *testing.T) {
 		"schedule":       {[]string{"-schedule", "-seed", "5", "-faults", "10", "-tasks", "100"}, 0, "second run: Redis comes back empty, seed 5", ""},
 		"unknown flag":   {[]string{"-nothing"}, 2, "", "not defined: -nothing"},
 		"an argument":    {[]string{"now"}, 2, "", `unexpected argument "now"`},
-		"no such run":    {[]string{"-only", "third"}, 2, "", `not "third"`},
+		"no such run":    {[]string{"-only", "fourth"}, 2, "", `not "fourth"`},
 		"no faults":      {[]string{"-faults", "0"}, 2, "", "at least 1"},
 		"no agent there": {[]string{"-agent", "/nowhere/agent"}, 2, "", "make build"},
 	} {

@@ -99,7 +99,7 @@ func (st *stage) witness(ctx context.Context, dir string) (history, error) {
 	var h history
 	var errs [5]error
 	var left remains
-	h.Tasks, h.Emptied = st.ledger.all()
+	h.Tasks, h.Losses = st.ledger.all()
 	client := st.server.client()
 	h.Runs, errs[0] = readRuns(dir)
 	h.Results, errs[1] = results(ctx, client, h.Tasks)

@@ -26,6 +26,7 @@ const (
 	memory     faultKind = "memory"
 	replica    faultKind = "replica"
 	emptyRedis faultKind = "empty-redis"
+	rollRedis  faultKind = "roll-redis"
 )
 
 // meaning is what --help says of each kind, in its order.
@@ -45,6 +46,7 @@ func meaning() [][2]string {
 		{string(memory), "Redis has no memory left (OOM)"},
 		{string(replica), "Redis becomes a replica (READONLY), and a master again"},
 		{string(emptyRedis), "Redis ends and comes back without its data (second run only)"},
+		{string(rollRedis), "Redis ends and comes back with what it had the fault's length before (third run only)"},
 	}
 }
 
@@ -111,6 +113,21 @@ func emptyingDeck(interval time.Duration) []card {
 		{stopAgent, 1, 50 * ms, 1000 * ms},
 		{cut, 2, 50 * ms, 300 * ms},
 		{slow, 1, 1000 * ms, 3000 * ms},
+	}
+}
+
+// rollingDeck is what happens when Redis loses its last writes. The agent lives on:
+// it alone knows what it has run.
+func rollingDeck() []card {
+	const ms = time.Millisecond
+	return []card{
+		{rollRedis, 12, 0, 1000 * ms},
+		{stopAgent, 1, 50 * ms, 1000 * ms},
+		{killRedis, 1, 0, 1000 * ms},
+		{stopRedis, 1, 100 * ms, 1000 * ms},
+		{cut, 2, 50 * ms, 300 * ms},
+		{slow, 1, 500 * ms, 2000 * ms},
+		{replica, 1, 200 * ms, 1000 * ms},
 	}
 }
 

@@ -12,7 +12,7 @@ const interval = 500 * time.Millisecond
 
 func TestScheduleRepeats(t *testing.T) {
 	t.Parallel()
-	for name, deck := range map[string][]card{"durable": durableDeck(interval), "emptied": emptyingDeck(interval)} {
+	for name, deck := range map[string][]card{"durable": durableDeck(interval), "emptied": emptyingDeck(interval), "rolled": rollingDeck()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, seed := range []uint64{0, 1, 4711} {
@@ -92,7 +92,7 @@ func TestMeaning(t *testing.T) {
 		explained[faultKind(line[0])] = true
 	}
 	acts := (&adversary{stage: &stage{}}).acts()
-	for _, c := range append(durableDeck(interval), emptyingDeck(interval)...) {
+	for _, c := range slices.Concat(durableDeck(interval), emptyingDeck(interval), rollingDeck()) {
 		if !explained[c.kind] || acts[c.kind] == nil {
 			t.Errorf("%s is not explained, or not known", c.kind)
 		}

@@ -86,7 +86,8 @@ func (s *server) configure() error {
 		"client-output-buffer-limit pubsub 0 0 0",
 	}
 	if s.durable {
-		lines = append(lines, "appendonly yes", "appendfsync always")
+		// One file from the first write to the last: it may be cut off.
+		lines = append(lines, "appendonly yes", "appendfsync always", "auto-aof-rewrite-percentage 0")
 	}
 	return os.WriteFile(filepath.Join(s.dir, "redis.conf"), []byte(strings.Join(lines, "\n")+"\n"), 0o600)
 }
@@ -161,6 +162,44 @@ func (s *server) vanish(ctx context.Context) error {
 		return errors.New("shut Redis down: it goes on")
 	}
 	return s.client().Close()
+}
+
+// writes is the file to which each change is appended.
+func (s *server) writes() (string, error) {
+	paths, err := filepath.Glob(filepath.Join(s.dir, "appendonlydir", "*.incr.aof"))
+	if err == nil && len(paths) != 1 {
+		err = fmt.Errorf("there are %d", len(paths))
+	}
+	if err != nil {
+		return "", fmt.Errorf("look for the append-only file: %w", err)
+	}
+	return paths[0], nil
+}
+
+// written is how many bytes of changes are on disk.
+func (s *server) written() (int64, error) {
+	path, err := s.writes()
+	if err != nil {
+		return 0, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, fmt.Errorf("measure the append-only file: %w", err)
+	}
+	return info.Size(), nil
+}
+
+// cutOff has a server that has ended come back with what it had written when that
+// were so many bytes: it leaves out a transaction that is not whole.
+func (s *server) cutOff(size int64) error {
+	path, err := s.writes()
+	if err != nil {
+		return err
+	}
+	if err := os.Truncate(path, size); err != nil {
+		return fmt.Errorf("cut the append-only file off: %w", err)
+	}
+	return nil
 }
 
 // do carries out a command of the adversary.

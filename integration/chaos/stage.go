@@ -7,6 +7,15 @@ import (
 	"time"
 )
 
+// memoryOf says what Redis has after a fault of what it acknowledged before.
+type memoryOf string
+
+const (
+	durable memoryOf = "durable" // all of it
+	emptied memoryOf = "emptied" // nothing
+	rolled  memoryOf = "rolled"  // what it had some moments before
+)
+
 // config is what a run is made of.
 type config struct {
 	agent       string // path of the binary
@@ -15,7 +24,7 @@ type config struct {
 	seed        uint64
 	tasks       int // to be acknowledged, at least
 	faults      int
-	durable     bool // Redis keeps what it acknowledged; else it is emptied
+	memory      memoryOf
 	interval    time.Duration
 	concurrency int
 	say         func(format string, args ...any) // tells of each fault
@@ -23,11 +32,10 @@ type config struct {
 
 // plan is the schedule of a run.
 func (c config) plan() []fault {
-	deck := emptyingDeck(c.interval)
-	if c.durable {
-		deck = durableDeck(c.interval)
+	decks := map[memoryOf][]card{
+		durable: durableDeck(c.interval), emptied: emptyingDeck(c.interval), rolled: rollingDeck(),
 	}
-	return schedule(c.seed, c.tasks, c.faults, deck)
+	return schedule(c.seed, c.tasks, c.faults, decks[c.memory])
 }
 
 // stage is all that a run is played on.
@@ -45,7 +53,7 @@ type stage struct {
 func newStage(ctx context.Context, cfg config) (*stage, error) {
 	st := &stage{ledger: newLedger()}
 	var err error
-	if st.server, err = newServer(ctx, filepath.Join(cfg.dir, "redis"), cfg.durable); err != nil {
+	if st.server, err = newServer(ctx, filepath.Join(cfg.dir, "redis"), cfg.memory != emptied); err != nil {
 		return nil, err
 	}
 	if st.proxy, err = newProxy(ctx, st.server.address); err != nil {

@@ -20,19 +20,25 @@ func (t *Tasks) WaitingWrites() int {
 	return len(t.outbox.waiting)
 }
 
-// EndedTasks is how many tasks that have ended are remembered.
-const EndedTasks = endedTasks
+// What is remembered of tasks that have ended.
+const (
+	EndedTasks = endedTasks
+	EndedBytes = endedBytes
+)
 
-// Remembered is how many results are, of so many that came one after another.
-func Remembered(results, output int, every time.Duration) int {
+// Remembered is of how many tasks it is known that they ended, and of how many what
+// they printed, of so many that came one after another. Each comes twice.
+func Remembered(tasks, output int, every time.Duration) (known, full int) {
 	e := ended{tasks: map[string]past{}}
 	began := time.Now()
-	for n := range results {
-		result := worker.Result{Output: make([]byte, output)}
-		e.add(strconv.Itoa(n), past{result: result, at: began.Add(time.Duration(n) * every)})
+	for n := range tasks {
+		for range 2 {
+			result := worker.Result{Output: make([]byte, output)}
+			e.add(strconv.Itoa(n), past{result: result, at: began.Add(time.Duration(n) * every)})
+		}
 	}
-	if len(e.order) != len(e.tasks) {
-		return -1
+	if len(e.order) != len(e.tasks) || e.bytes != len(e.full)*output {
+		return -1, -1
 	}
-	return len(e.tasks)
+	return len(e.tasks), len(e.full)
 }

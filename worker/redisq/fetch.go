@@ -20,7 +20,7 @@ func (t *Tasks) Next(ctx context.Context, room int) (worker.Task, error) {
 			if t.dropReturned(ctx, taken) || t.wasRestored(ctx, taken) {
 				continue
 			}
-			t.hold(taken.payload)
+			t.hold(taken.payload, taken.epoch)
 			return t.decode(ctx, taken)
 		case errors.Is(err, redis.Nil):
 			t.health.worked(reading)
@@ -62,6 +62,7 @@ func (t *Tasks) take(ctx context.Context, room int) (stray, error) {
 func (t *Tasks) fetchMore(ctx context.Context, client *redis.Client, room int) error {
 	queue, inProgress := queueKey(t.opt.Agent), t.own()
 	ctx = context.WithoutCancel(ctx)
+	epoch := t.epoch()
 	pipe := client.Pipeline()
 	replies := []*redis.Cmd{pipe.Do(ctx, "blmove", queue, inProgress, "right", "left", fractions(t.opt.PollingInterval))}
 	for len(replies) < min(room, t.expected()) {
@@ -80,7 +81,7 @@ func (t *Tasks) fetchMore(ctx context.Context, client *redis.Client, room int) e
 	for _, reply := range replies {
 		if payload, ok := reply.Val().(string); ok {
 			t.fetched++
-			t.strays = append(t.strays, stray{payload: payload, list: inProgress, fetched: true})
+			t.strays = append(t.strays, stray{payload: payload, list: inProgress, fetched: true, epoch: epoch})
 		}
 	}
 	t.ahead.taken += t.fetched

@@ -1,12 +1,16 @@
 package redisq
 
-import "cluster-agent/worker"
+import (
+	"time"
 
-// hold notes that a payload is handed out.
-func (t *Tasks) hold(payload string) {
+	"cluster-agent/worker"
+)
+
+// hold notes that a payload is handed out, and in which epoch it was found.
+func (t *Tasks) hold(payload string, epoch int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.held[payload] = holding{count: t.held[payload].count + 1, connection: t.connection()}
+	t.held[payload] = holding{count: t.held[payload].count + 1, connection: t.connection(), epoch: epoch}
 }
 
 // show notes that others are told of a task in this life.
@@ -38,7 +42,22 @@ func (t *Tasks) cameBack(payload string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	h, ok := t.held[payload]
-	return ok && h.connection < t.connection()
+	if !ok || h.connection == t.connection() {
+		return false
+	}
+	h.epoch = t.epoch()
+	t.held[payload] = h
+	return true
+}
+
+// isKnown tells whether a task of the queue may be one that runs, or has run, and
+// came back with it: which of these it is, is looked at when it has its turn.
+func (t *Tasks) isKnown(task worker.Task) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, held := t.held[string(task.Payload)]
+	p, ended := t.ended.tasks[task.Key]
+	return held || ended && time.Since(p.at) < endedTime
 }
 
 // wasAway tells whether Redis may have lost sight of a task since it was taken, or
@@ -53,6 +72,10 @@ func (t *Tasks) wasAway(payload string) bool {
 // connection numbers the connections over which tasks are fetched. A new one may
 // lead to a Redis that has lost its last writes, or to another one.
 func (t *Tasks) connection() int64 { return t.fetch.dials.Load() }
+
+// epoch changes whenever a result may go to another Redis than the one that the
+// last tasks came from: writes have a connection of their own.
+func (t *Tasks) epoch() int64 { return t.connection() + max(1, t.outbox.link.dials.Load()) }
 
 // own is the list of this instance's tasks in progress.
 func (t *Tasks) own() string { return inProgressKey(t.opt.Agent, t.opt.Instance) }

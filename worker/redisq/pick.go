@@ -85,7 +85,7 @@ func (t *Tasks) pick(ctx context.Context, client *redis.Client, last int, wanted
 		}
 		for _, payload := range slices.Backward(payloads) {
 			task, err := worker.DecodeTask([]byte(payload))
-			if err != nil || !wanted(task) {
+			if err != nil || !wanted(task) || t.isKnown(task) {
 				continue
 			}
 			if moved, err := t.move(ctx, client, payload); moved || err != nil {
@@ -105,7 +105,7 @@ const moveTries = 100
 func (t *Tasks) move(ctx context.Context, client *redis.Client, payload string) (moved bool, err error) {
 	t.moving.Lock()
 	defer t.moving.Unlock()
-	t.hold(payload)
+	t.hold(payload, t.epoch())
 	for range moveTries {
 		if moved, err = t.tryMove(ctx, client, payload); !errors.Is(err, redis.TxFailedErr) {
 			break

@@ -21,6 +21,7 @@ func (t *Tasks) checkInProgress(ctx context.Context, client *redis.Client) error
 	}
 	t.moving.Lock()
 	defer t.moving.Unlock()
+	epoch := t.epoch()
 	payloads, err := t.unheld(ctx, client)
 	if err != nil {
 		return fmt.Errorf("look for tasks in progress: %w", err)
@@ -30,7 +31,7 @@ func (t *Tasks) checkInProgress(ctx context.Context, client *redis.Client) error
 	t.suspect, t.looked = false, t.connection()
 	t.strays = slices.DeleteFunc(t.strays, func(s stray) bool { return s.list == t.own() })
 	for _, payload := range payloads {
-		t.strays = append(t.strays, stray{payload: payload, list: t.own()})
+		t.strays = append(t.strays, stray{payload: payload, list: t.own(), epoch: epoch})
 	}
 	return nil
 }

@@ -50,6 +50,7 @@ type Tasks struct {
 type holding struct {
 	count      int   // equal payloads are different tasks
 	connection int64 // over which it was taken
+	epoch      int64 // before it was taken, or came back the last time
 	shown      bool  // others were told of it
 }
 
@@ -58,6 +59,7 @@ type stray struct {
 	payload string
 	list    string // where it stands
 	fetched bool   // just now, from the queue
+	epoch   int64  // before it was found there; 0: of another instance
 }
 
 var (
