@@ -65,6 +65,7 @@ func (t *Tasks) Finish(ctx context.Context, task worker.Task, result worker.Resu
 		return t.finishByName(ctx, task, result)
 	}
 	err := t.finish(ctx, task, result)
+	away := t.cameBack(string(task.Payload))
 	var refused *refusedError
 	if err == nil {
 		t.remember(task, result)
@@ -73,7 +74,7 @@ func (t *Tasks) Finish(ctx context.Context, task worker.Task, result worker.Resu
 	if err == nil || errors.As(err, &refused) {
 		t.release(string(task.Payload))
 	}
-	if errors.As(err, &refused) {
+	if errors.As(err, &refused) || away { // it may have come back when its result was stored already
 		t.beSuspicious()
 	}
 	return err

@@ -129,7 +129,8 @@ func TestPushedAgain(t *testing.T) {
 }
 
 // TestCameBack: what is running and comes back with the queue is not handed out
-// a second time.
+// a second time, and stands in progress once, so that Redis, should it lose the
+// result, has the task still.
 func TestCameBack(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -142,6 +143,9 @@ func TestCameBack(t *testing.T) {
 	remote{server}.Push(t, payload, `{"id":"next","action":"a"}`)
 	if next, err := tasks.Next(t.Context(), 1); err != nil || next.ID != "next" {
 		t.Fatalf("got %+v, %v", next, err)
+	}
+	if left := (remote{server}).Lists(t); len(left.InProgress) != 2 || len(left.Waiting) != 0 {
+		t.Fatalf("while both run, lists are %+v", left)
 	}
 	must(t, tasks.Finish(t.Context(), task, finished()))
 	if left := (remote{server}).Lists(t); len(left.InProgress) != 1 {

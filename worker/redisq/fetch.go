@@ -112,17 +112,34 @@ func (t *Tasks) beSuspicious() {
 	t.suspect = true
 }
 
-// dropReturned takes a task that runs already out of the list in progress, into
-// which it came a second time.
+// dropReturned has a task that runs already, and came back, not run twice. In
+// progress it stands once, as it should: there its result will find it, should
+// Redis lose that result.
 func (t *Tasks) dropReturned(ctx context.Context, taken stray) bool {
 	if !taken.fetched || !t.cameBack(taken.payload) {
 		return false
 	}
 	t.opt.Log.Warn("a task that is in progress came back with the queue of a Redis that had lost it")
-	if err := t.outbox.deliver(ctx, t.forget(taken)); err != nil {
+	copies := &write{commands: func(ctx context.Context) []*redis.Cmd {
+		return []*redis.Cmd{command(ctx, "lpos", taken.list, taken.payload, "count", 0)}
+	}}
+	err := t.outbox.deliver(ctx, copies)
+	if err == nil && length(copies.sent[0]) > t.handedOut(taken.payload) {
+		err = t.outbox.deliver(ctx, t.forget(taken))
+	}
+	if err != nil {
 		t.opt.Log.Debugf("forget what came back: %v", err) // ctx has ended: the next life looks
 	}
 	return true
+}
+
+// length is that of a reply that is a list.
+func length(reply *redis.Cmd) int {
+	list, err := reply.Slice()
+	if err != nil {
+		return 0
+	}
+	return len(list)
 }
 
 // wasRestored tells whether a task has run and its result is stored again. What

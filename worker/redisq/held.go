@@ -42,12 +42,14 @@ func (t *Tasks) cameBack(payload string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	h, ok := t.held[payload]
-	if !ok || h.connection == t.connection() {
-		return false
-	}
-	h.epoch = t.epoch()
-	t.held[payload] = h
-	return true
+	return ok && h.connection < t.connection()
+}
+
+// handedOut is how many tasks with a payload are.
+func (t *Tasks) handedOut(payload string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.held[payload].count
 }
 
 // isKnown tells whether a task of the queue may be one that runs, or has run, and

@@ -50,7 +50,7 @@ type Tasks struct {
 type holding struct {
 	count      int   // equal payloads are different tasks
 	connection int64 // over which it was taken
-	epoch      int64 // before it was taken, or came back the last time
+	epoch      int64 // before it was taken
 	shown      bool  // others were told of it
 }
 
