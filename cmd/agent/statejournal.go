@@ -66,7 +66,7 @@ func tryJournal(path, agentID string, log *logrus.Entry) (*journal.Journal, erro
 		return nil, nil
 	}
 	if warning != nil {
-		log.Warnf("the journal cannot be read; tasks that were in progress are settled as if all had been started: %v", warning)
+		log.Warnf("journal: %s", strings.ReplaceAll(warning.Error(), "\n", "; "))
 	}
 	return opened, err
 }

@@ -6,7 +6,10 @@
 //	lock        held by the agent that works with it; its process id
 //	log.0 log.1 one of them is written to, record by record; when it is full, what
 //	            still counts goes to the other
-//	result-KEY  a result that Redis did not take
+//	result-KEY  a result that Redis did not take; with a dot before it, one that is
+//	            being written
+//	unreadable-result-KEY
+//	            one that could not be read, for somebody to look at; the last 8
 //
 // A record is a line: a checksum, a space, JSON. The checksum (CRC-32C,
 // hexadecimal) covers a number of the log's own too, so that what an earlier one

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -248,11 +250,12 @@ func TestUnwritable(t *testing.T) {
 	}
 }
 
-// TestKeepLimit: what does not fit any more is kept without its output.
+// TestKeepLimit: what does not fit any more is kept without its output. What counts
+// is the size of the files.
 func TestKeepLimit(t *testing.T) {
 	t.Parallel()
-	j := life(t, t.TempDir())
-	defer func() { must(t, j.Close()) }()
+	dir := t.TempDir()
+	j := life(t, dir)
 	for n := range 2 {
 		must(t, j.Begin(task(n), "")())
 		must(t, j.Keep(task(n), worker.Result{Output: make([]byte, keepLimit*5/8), ExitCode: n}))
@@ -264,10 +267,141 @@ func TestKeepLimit(t *testing.T) {
 	if len(first.Output) != keepLimit*5/8 || second.Output != nil || second.ExitCode != 1 || !strings.Contains(string(second.Error), "64 MiB") {
 		t.Fatalf("kept %d and %d bytes, %q", len(first.Output), len(second.Output), second.Error)
 	}
+	if size := sizeOf(t, dir); j.kept != size || size > keepLimit+1<<10 {
+		t.Errorf("%d bytes are counted, and there are %d", j.kept, size)
+	}
 	must(t, j.Forget(task(0)))
 	must(t, j.Keep(task(1), worker.Result{Output: make([]byte, 10)}))
 	if third, err := j.Result(task(1)); err != nil || len(third.Output) != 10 {
 		t.Fatalf("kept %d bytes, %v", len(third.Output), err)
+	}
+	must(t, j.Keep(task(0), worker.Result{}))
+	if size := sizeOf(t, dir); j.kept != size {
+		t.Errorf("%d bytes are counted, and there are %d", j.kept, size)
+	}
+	must(t, j.Close())
+}
+
+// sizeOf is that of all files of results, finished or not.
+func sizeOf(t *testing.T, dir string) (size int64) {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, "*"+resultPrefix+"*"))
+	must(t, err)
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		must(t, err)
+		size += info.Size()
+	}
+	return size
+}
+
+// slowDisk holds back what is brought to disk of results until it is told.
+type slowDisk struct {
+	realDisk
+
+	writing, goOn chan struct{}
+}
+
+func (d slowDisk) syncFile(file *os.File) error {
+	if strings.Contains(file.Name(), resultPrefix) {
+		d.writing <- struct{}{}
+		<-d.goOn
+	}
+	return d.realDisk.syncFile(file)
+}
+
+// TestKeepBeside: while a result is written, tasks begin; one that is forgotten
+// meanwhile leaves nothing behind.
+func TestKeepBeside(t *testing.T) {
+	t.Parallel()
+	dir, d := t.TempDir(), slowDisk{writing: make(chan struct{}), goOn: make(chan struct{})}
+	o := usual()
+	o.disk = d
+	j, warning, err := open(dir, o)
+	must(t, errors.Join(warning, err))
+	for n, forget := range []bool{false, true} {
+		must(t, j.Begin(task(n), "10a")())
+		var keeping sync.WaitGroup
+		keeping.Go(func() {
+			if err := j.Keep(task(n), worker.Result{Output: []byte("out")}); err != nil {
+				t.Error(err)
+			}
+		})
+		<-d.writing
+		must(t, j.Begin(task(10+n), "10a")())
+		if forget {
+			must(t, j.Forget(task(n)))
+		}
+		d.goOn <- struct{}{}
+		keeping.Wait()
+		if past := j.Past(task(n)); past.Kept == forget {
+			t.Errorf("forgotten: %v, past is %+v", forget, past)
+		}
+	}
+	if size := sizeOf(t, dir); j.kept != size || size == 0 {
+		t.Errorf("%d bytes are counted, and there are %d", j.kept, size)
+	}
+	must(t, j.Close())
+}
+
+// TestLeavings: what a killed life was writing is removed, and of what cannot be
+// read so much is left that somebody can look at it.
+func TestLeavings(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	must(t, life(t, dir).Close())
+	must(t, os.WriteFile(filepath.Join(dir, ".result-x-123"), []byte("half a res"), 0o600))
+	for n := range 2 * mostUnreadable {
+		must(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("result-%02d", n)), []byte("no result"), 0o600))
+	}
+	j, warning, err := Open(dir)
+	must(t, err)
+	must(t, j.Close())
+	if warning == nil || !strings.Contains(warning.Error(), "unreadable-result-00") || strings.Contains(warning.Error(), "settled as if") {
+		t.Errorf("warning is %v", warning)
+	}
+	found, err := filepath.Glob(filepath.Join(dir, "*result*"))
+	must(t, err)
+	hidden, err := filepath.Glob(filepath.Join(dir, ".result*"))
+	must(t, err)
+	if len(found) != mostUnreadable || len(hidden) != 0 {
+		t.Errorf("left are %v, %v", found, hidden)
+	}
+	must(t, life(t, dir).Close()) // it is told once
+}
+
+// BenchmarkBeginBesideKeep is what the beginning of a task takes while large results
+// are kept all the time.
+func BenchmarkBeginBesideKeep(b *testing.B) {
+	j, warning, err := Open(b.TempDir())
+	if err = errors.Join(warning, err); err != nil {
+		b.Fatal(err)
+	}
+	if err := j.Begin(task(-1), "")(); err != nil {
+		b.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(b.Context())
+	var keeping sync.WaitGroup
+	keeping.Go(func() {
+		for ctx.Err() == nil {
+			if err := j.Keep(task(-1), worker.Result{Output: make([]byte, 16<<20)}); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	var longest time.Duration
+	for n := 0; b.Loop(); n++ {
+		began := time.Now()
+		if err := errors.Join(j.Begin(task(n), "")(), j.Forget(task(n))); err != nil {
+			b.Fatal(err)
+		}
+		longest = max(longest, time.Since(began))
+	}
+	b.ReportMetric(float64(longest.Milliseconds()), "ms-longest")
+	stop()
+	keeping.Wait()
+	if err := j.Close(); err != nil {
+		b.Fatal(err)
 	}
 }
 

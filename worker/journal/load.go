@@ -34,10 +34,11 @@ func (j *Journal) load(o options) (warning, err error) {
 	// An earlier life may have been killed before it brought to disk what was read
 	// now, while the other file, which is about to be overwritten, is there.
 	err = errors.Join(err, o.disk.syncFile(j.log.files[j.log.current]))
-	if err = errors.Join(err, j.findResults(), j.log.begin(j.live())); err != nil {
+	unreadable, found := j.findResults()
+	if err = errors.Join(err, found, j.log.begin(j.live())); err != nil {
 		return nil, errors.Join(err, j.log.close())
 	}
-	return warning, nil
+	return errors.Join(warning, unreadable), nil
 }
 
 // recall replays the newer log, if there is one that can be read.
@@ -60,7 +61,10 @@ func (j *Journal) recall() error {
 	if j.log.instance != "" {
 		return nil // the other one is older, or was being made
 	}
-	return errors.Join(unreadable...)
+	if len(unreadable) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the log cannot be read; tasks that were in progress are settled as if all had been started: %w", errors.Join(unreadable...))
 }
 
 func newInstance() string { return strings.ReplaceAll(uuid.NewString(), "-", "") }

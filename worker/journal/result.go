@@ -7,13 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"cluster-agent/worker"
 )
 
-// keepLimit bounds what results may take of the disk. One that does not fit is
-// kept without its output and error text.
+// keepLimit bounds what results may take of the disk, in bytes of their files:
+// these are JSON, and so a third larger than the output. A result that does not fit
+// is kept without its output and error text.
 const keepLimit = 64 << 20
 
 const resultPrefix = "result-"
@@ -25,28 +25,103 @@ type kept struct {
 	Result worker.Result `json:"result"`
 }
 
-// Keep implements [worker.Journal].
+// Keep implements [worker.Journal]. Other tasks begin while a result is written.
 func (j *Journal) Keep(task worker.Task, result worker.Result) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	e := j.entries[task.Key]
+	text, err := encodeResult(task, result)
+	if err != nil {
+		return err
+	}
+	e, fits := j.takeRoom(task.Key, int64(len(text)))
 	if e == nil {
 		return nil // stored, and forgotten, meanwhile
 	}
-	if j.kept-e.result+int64(len(result.Output)+len(result.Error)) > keepLimit {
+	if !fits {
 		result.Error = fmt.Appendf(nil, "output and error text were not kept while Redis was away: over %d MiB\n", keepLimit>>20)
 		result.Output = nil
+		if text, err = encodeResult(task, result); err != nil {
+			return err
+		}
+		j.giveRoom(-int64(len(text)))
 	}
-	text, err := json.Marshal(kept{ID: task.ID, Action: task.Action, Result: result})
+	temporary, err := j.writeTemporary(task.Key, text)
 	if err != nil {
-		return fmt.Errorf("encode result: %w", err)
-	}
-	if err := j.replace(j.resultPath(task.Key), text); err != nil {
+		j.giveRoom(int64(len(text)))
 		return fmt.Errorf("keep result: %w", err)
 	}
-	j.kept += int64(len(text)) - e.result
-	e.result = int64(len(text))
+	if err := j.putInPlace(temporary, task.Key, e, int64(len(text))); err != nil {
+		return fmt.Errorf("keep result: %w", err)
+	}
 	return nil
+}
+
+func encodeResult(task worker.Task, result worker.Result) ([]byte, error) {
+	text, err := json.Marshal(kept{ID: task.ID, Action: task.Action, Result: result})
+	if err != nil {
+		return nil, fmt.Errorf("encode result: %w", err)
+	}
+	return text, nil
+}
+
+// takeRoom counts a file that is about to be written, if it fits. There is no entry
+// of a task that is forgotten.
+func (j *Journal) takeRoom(key string, size int64) (e *entry, fits bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if e = j.entries[key]; e == nil || j.kept-e.result+size > keepLimit {
+		return e, false
+	}
+	j.kept += size
+	return e, true
+}
+
+func (j *Journal) giveRoom(size int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.kept -= size
+}
+
+// temporaryPrefix marks a file that is being written.
+const temporaryPrefix = "."
+
+// writeTemporary has a result on disk, under a name that nobody looks for.
+func (j *Journal) writeTemporary(key string, content []byte) (path string, err error) {
+	file, err := os.CreateTemp(j.dir, temporaryPrefix+resultPrefix+key+"-*")
+	if err != nil {
+		return "", err
+	}
+	_, err = file.Write(content)
+	if err == nil {
+		err = j.disk.syncFile(file)
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(file.Name()))
+	}
+	return file.Name(), nil
+}
+
+// putInPlace gives a result its name, unless its task was forgotten meanwhile; when
+// it returns, that survives a failure of the power.
+func (j *Journal) putInPlace(temporary, key string, e *entry, size int64) error {
+	if named, err := j.name(temporary, key, e, size); !named || err != nil {
+		return errors.Join(err, os.Remove(temporary))
+	}
+	return j.disk.syncFolder(j.dir)
+}
+
+func (j *Journal) name(temporary, key string, e *entry, size int64) (named bool, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.entries[key] == e {
+		err = os.Rename(temporary, j.resultPath(key))
+		named = err == nil
+	}
+	if !named {
+		j.kept -= size
+		return false, err
+	}
+	j.kept -= e.result
+	e.result = size
+	return true, nil
 }
 
 // Result implements [worker.Journal].
@@ -67,42 +142,6 @@ func readResult(path string) (kept, error) {
 	return found, nil
 }
 
-// findResults notes which results an earlier life has kept.
-func (j *Journal) findResults() error {
-	paths, err := filepath.Glob(filepath.Join(j.dir, resultPrefix+"*"))
-	if err != nil {
-		return fmt.Errorf("look for results that were kept: %w", err)
-	}
-	for _, path := range paths {
-		if err := j.findResult(path); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// findResult notes a result, also that of a task the log has lost. A file that
-// cannot be read is put away: what it was about is settled without it.
-func (j *Journal) findResult(path string) error {
-	found, err := readResult(path)
-	if err != nil {
-		return os.Rename(path, filepath.Join(j.dir, "unreadable-"+filepath.Base(path)))
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return fmt.Errorf("look at result that was kept: %w", err)
-	}
-	key := strings.TrimPrefix(filepath.Base(path), resultPrefix)
-	e := j.entries[key]
-	if e == nil {
-		e = &entry{id: found.ID, action: found.Action, begun: 1}
-		j.entries[key] = e
-	}
-	e.result = info.Size()
-	j.kept += e.result
-	return nil
-}
-
 // drop removes the file of a result; the caller holds the lock.
 func (j *Journal) drop(key string, e *entry) error {
 	if e.result == 0 {
@@ -116,22 +155,3 @@ func (j *Journal) drop(key string, e *entry) error {
 }
 
 func (j *Journal) resultPath(key string) string { return filepath.Join(j.dir, resultPrefix+key) }
-
-// replace replaces a file; when it returns, that survives a failure of the power.
-func (j *Journal) replace(path string, content []byte) error {
-	temporary, err := os.CreateTemp(j.dir, "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	_, err = temporary.Write(content)
-	if err == nil {
-		err = j.disk.syncFile(temporary)
-	}
-	if err = errors.Join(err, temporary.Close()); err == nil {
-		err = os.Rename(temporary.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temporary.Name()))
-	}
-	return j.disk.syncFolder(j.dir)
-}

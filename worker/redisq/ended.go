@@ -123,7 +123,7 @@ func (t *Tasks) recall(key string) (past, bool) {
 func (t *Tasks) restore(ctx context.Context, taken stray) (bool, error) {
 	task, undecodable := worker.DecodeTask([]byte(taken.payload))
 	if undecodable != nil {
-		return false, nil //nolint:nilerr // which is told of where it is handed out
+		return false, nil
 	}
 	p, known := t.recall(task.Key)
 	if !known {
