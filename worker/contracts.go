@@ -49,7 +49,8 @@ type Journal interface {
 	// Past says what is known of a task: nothing if it was never begun.
 	Past(t Task) Past
 	// Left lists the tasks that were begun and neither run now nor are forgotten:
-	// those of earlier lives, and those that were left. Only id, action and key are set.
+	// those of earlier lives, and those that were left, equal ones each. Only id,
+	// action and key are set.
 	Left() []Task
 	// Begin notes that a task is about to run, and which step of it has been
 	// started with that; none if step is empty. sync returns when no failure of the

@@ -198,6 +198,36 @@ func TestEqualTaskWhileOneRuns(t *testing.T) {
 	})
 }
 
+// TestEqualTasksInterrupted: a task that was pushed twice, and ran twice when the
+// agent was killed, is settled twice, and not run again. A third one is another.
+func TestEqualTasksInterrupted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		runs := 0
+		e := prepare(t, []worker.Action{action("x", func(context.Context, *worker.Call) error {
+			runs++
+			return nil
+		})}, func(c *worker.Config) { c.MaxConcurrency = 1 })
+		payload := []byte(`{"id":"1","action":"x","data":null}`)
+		for range 2 {
+			task := worker.Task{ID: "1", Action: "x", Payload: payload, Key: worker.KeyOf(payload)}
+			must(t, e.journal.Begin(task, "10step")())
+			e.push("1", "x")
+		}
+		e.journal.Crash(false)
+		e.run()
+		synctest.Wait()
+		if got := e.Result(t, "1"); runs != 0 || got.ExitCode != worker.ExitInterrupted {
+			t.Errorf("ran %d times, and came to %+v", runs, got)
+		}
+		e.push("1", "x")
+		synctest.Wait()
+		if runs != 1 {
+			t.Errorf("after it was pushed once more it ran %d times", runs)
+		}
+	})
+}
+
 // TestBegunAndBackInTheQueue: the power has failed, and Redis lost with it that a
 // task was taken. It is settled when its turn comes, once, and not run again.
 func TestBegunAndBackInTheQueue(t *testing.T) {

@@ -8,6 +8,7 @@ type entry struct {
 	action  string
 	begun   int    // how often it was begun, in this life and earlier ones, and started for all but the last
 	running int    // how many run in this life; equal payloads may run at once
+	left    int    // how many more were begun, in this life or earlier ones, and have no result
 	step    string // the last step that was started
 	boot    string // of the machine, when it was begun
 	result  int64  // bytes of the result that is kept; 0 if there is none
@@ -23,14 +24,14 @@ func (e *entry) past(boot string) worker.Past {
 }
 
 func (e *entry) record(key string) record {
-	return record{Kind: beginKind, Key: key, ID: e.id, Action: e.action, Begun: e.begun, Boot: e.boot, Step: e.step}
+	return record{Kind: beginKind, Key: key, ID: e.id, Action: e.action, Begun: e.begun, Boot: e.boot, Step: e.step, Count: e.running + e.left}
 }
 
 // replay has the entries know what a record says.
 func replay(entries map[string]*entry, r record) {
 	switch e := entries[r.Key]; {
 	case r.Kind == beginKind:
-		entries[r.Key] = &entry{id: r.ID, action: r.Action, begun: r.Begun, boot: r.Boot, step: r.Step}
+		entries[r.Key] = &entry{id: r.ID, action: r.Action, begun: r.Begun, boot: r.Boot, step: r.Step, left: max(1, r.Count)}
 	case e == nil:
 	case r.Kind == stepKind:
 		e.step = r.Step

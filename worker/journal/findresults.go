@@ -70,7 +70,7 @@ func (j *Journal) findResult(path string) (warning, err error) {
 	key := strings.TrimPrefix(filepath.Base(path), resultPrefix)
 	e := j.entries[key]
 	if e == nil {
-		e = &entry{id: found.ID, action: found.Action, begun: 1}
+		e = &entry{id: found.ID, action: found.Action, begun: 1, left: 1}
 		j.entries[key] = e
 	}
 	e.result = info.Size()

@@ -111,8 +111,10 @@ func (j *Journal) Left() []worker.Task {
 	defer j.mu.Unlock()
 	var left []worker.Task
 	for key, e := range j.entries {
-		if e.running == 0 {
-			left = append(left, worker.Task{ID: e.id, Action: e.action, Key: key})
+		for range e.left {
+			if e.running == 0 {
+				left = append(left, worker.Task{ID: e.id, Action: e.action, Key: key})
+			}
 		}
 	}
 	return left
@@ -127,6 +129,7 @@ func (j *Journal) Begin(task worker.Task, step string) (wait func() error) {
 		e = &entry{id: task.ID, action: task.Action}
 		j.entries[task.Key] = e
 	}
+	e.left = max(0, e.left-1)        // it is one of those, as a rule: they are handed out first
 	if e.running++; e.running == 1 { // else an equal one runs, and how far that has come counts
 		if e.begun == 0 || e.past(j.boot).Started {
 			e.begun++
@@ -160,11 +163,17 @@ func (j *Journal) Forget(task worker.Task) error {
 	if e == nil {
 		return nil
 	}
-	if e.running--; e.running > 0 {
-		return nil // an equal one runs on
+	if e.running > 0 {
+		e.running--
+	} else {
+		e.left--
+	}
+	dropped := j.drop(task.Key, e) // an equal one has a result of its own
+	if e.running+e.left > 0 {
+		return errors.Join(j.write(e.record(task.Key)), dropped)
 	}
 	delete(j.entries, task.Key)
-	return errors.Join(j.write(record{Kind: endKind, Key: task.Key}), j.drop(task.Key, e))
+	return errors.Join(j.write(record{Kind: endKind, Key: task.Key}), dropped)
 }
 
 // Leave implements [worker.Journal].
@@ -173,5 +182,6 @@ func (j *Journal) Leave(task worker.Task) {
 	defer j.mu.Unlock()
 	if e := j.entries[task.Key]; e != nil && e.running > 0 {
 		e.running--
+		e.left++
 	}
 }

@@ -20,6 +20,7 @@ type record struct {
 	Begun  int    `json:"begun,omitempty"`
 	Boot   string `json:"boot,omitempty"`
 	Step   string `json:"step,omitempty"`
+	Count  int    `json:"count,omitempty"` // of equal tasks, of which one began; 0 is 1
 	// Of the first line of a log.
 	Instance   string `json:"instance,omitempty"`
 	Generation int64  `json:"generation,omitempty"`
@@ -87,6 +88,9 @@ func (r record) appendJSON(lines []byte) ([]byte, error) {
 	lines = append(lines, '"')
 	if r.Begun != 0 {
 		lines = strconv.AppendInt(append(lines, `,"begun":`...), int64(r.Begun), 10)
+	}
+	if r.Count > 1 {
+		lines = strconv.AppendInt(append(lines, `,"count":`...), int64(r.Count), 10)
 	}
 	return append(lines, '}'), nil
 }

@@ -148,6 +148,7 @@ func (j *Journal) drop(key string, e *entry) error {
 		return nil
 	}
 	j.kept -= e.result
+	e.result = 0
 	if err := os.Remove(j.resultPath(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("drop result that was kept: %w", err)
 	}

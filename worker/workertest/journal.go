@@ -13,6 +13,7 @@ type Journal struct {
 	mu      sync.Mutex
 	tasks   map[string]*noted
 	running map[string]int
+	left    map[string]int // that ran in earlier lives, or were left
 }
 
 // noted is what is known of the tasks with one key.
@@ -27,7 +28,7 @@ var _ worker.Journal = (*Journal)(nil)
 
 // NewJournal returns an empty one.
 func NewJournal() *Journal {
-	return &Journal{tasks: map[string]*noted{}, running: map[string]int{}}
+	return &Journal{tasks: map[string]*noted{}, running: map[string]int{}, left: map[string]int{}}
 }
 
 // Crash ends a life of the agent: nothing runs any more. A failure of the power
@@ -35,11 +36,15 @@ func NewJournal() *Journal {
 func (j *Journal) Crash(power bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	for key, n := range j.running {
+		j.left[key] += n
+	}
 	clear(j.running)
 	if !power {
 		return
 	}
 	maps.DeleteFunc(j.tasks, func(_ string, n *noted) bool { return !n.onDisk })
+	maps.DeleteFunc(j.left, func(key string, _ int) bool { return j.tasks[key] == nil })
 	for _, n := range j.tasks {
 		n.past.Started, n.past.Step = true, ""
 	}
@@ -64,8 +69,10 @@ func (j *Journal) Left() []worker.Task {
 	defer j.mu.Unlock()
 	var left []worker.Task
 	for key, n := range j.tasks {
-		if j.running[key] == 0 {
-			left = append(left, n.task)
+		for range j.left[key] {
+			if j.running[key] == 0 {
+				left = append(left, n.task)
+			}
 		}
 	}
 	return left
@@ -80,6 +87,7 @@ func (j *Journal) Begin(task worker.Task, step string) func() error {
 		n = &noted{task: worker.Task{ID: task.ID, Action: task.Action, Key: task.Key}}
 		j.tasks[task.Key] = n
 	}
+	j.left[task.Key] = max(0, j.left[task.Key]-1)
 	if j.running[task.Key]++; j.running[task.Key] == 1 {
 		begun := n.past.Begun
 		if begun == 0 || n.past.Started {
@@ -126,16 +134,30 @@ func (j *Journal) Result(task worker.Task) (worker.Result, error) {
 func (j *Journal) Leave(task worker.Task) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.running[task.Key] = max(0, j.running[task.Key]-1)
+	if j.running[task.Key] > 0 {
+		j.running[task.Key]--
+		j.left[task.Key]++
+	}
 }
 
 // Forget implements [worker.Journal].
 func (j *Journal) Forget(task worker.Task) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.running[task.Key]--; j.running[task.Key] <= 0 {
+	n := j.tasks[task.Key]
+	if n == nil {
+		return nil
+	}
+	n.past.Kept = false
+	if j.running[task.Key] > 0 {
+		j.running[task.Key]--
+	} else {
+		j.left[task.Key]--
+	}
+	if j.running[task.Key]+j.left[task.Key] == 0 {
 		delete(j.tasks, task.Key)
 		delete(j.running, task.Key)
+		delete(j.left, task.Key)
 	}
 	return nil
 }

@@ -26,6 +26,8 @@ func RunJournal(t *testing.T, makeFixture func(t *testing.T) JournalFixture) {
 		"what was begun counts as started without power":    powerFailed,
 		"what is forgotten has no past":                     forgotten,
 		"equal tasks are forgotten one by one":              equalTasks,
+		"equal tasks that a kill ended are left each":       equalTasksKilled,
+		"a result is that of one of equal tasks":            equalTasksKept,
 		"each beginning counts":                             beginnings,
 		"a result is kept until its task is forgotten":      keptResult,
 		"what was left is listed":                           leftOver,
@@ -129,6 +131,41 @@ func equalTasks(t *testing.T, f JournalFixture) {
 	if past := f.Crash(t, false).Past(noteTask("1")); !past.Started {
 		t.Fatalf("past is %+v", past)
 	}
+}
+
+// equalTasksKilled: of three that ran, one came to its end; the others are settled
+// one by one, in lives that are killed, too, and a new one is a new one.
+func equalTasksKilled(t *testing.T, f JournalFixture) {
+	t.Helper()
+	j := f.Journal
+	for range 3 {
+		begin(t, j, noteTask("1"), "10a")
+	}
+	forget(t, j, noteTask("1"))
+	for _, left := range []int{2, 1} {
+		j = f.Crash(t, false)
+		wantPast(t, j, noteTask("1"), worker.Past{Begun: 1, Started: true, Step: "10a"})
+		if got := j.Left(); len(got) != left {
+			t.Fatalf("left are %+v, want %d", got, left)
+		}
+		forget(t, j, noteTask("1"))
+	}
+	wantPast(t, j, noteTask("1"), worker.Past{})
+	wantPast(t, f.Crash(t, false), noteTask("1"), worker.Past{})
+}
+
+func equalTasksKept(t *testing.T, f JournalFixture) {
+	t.Helper()
+	for range 2 {
+		begin(t, f.Journal, noteTask("1"), "10a")
+	}
+	if err := f.Journal.Keep(noteTask("1"), done()); err != nil {
+		t.Fatal(err)
+	}
+	next := f.Crash(t, false)
+	wantPast(t, next, noteTask("1"), worker.Past{Begun: 1, Started: true, Step: "10a", Kept: true})
+	forget(t, next, noteTask("1"))
+	wantPast(t, f.Crash(t, false), noteTask("1"), worker.Past{Begun: 1, Started: true, Step: "10a"})
 }
 
 func beginnings(t *testing.T, f JournalFixture) {
