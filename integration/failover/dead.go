@@ -85,7 +85,9 @@ func (st *stage) succeed(ctx context.Context, s *succession) (kill, error) {
 	}
 	after, err := st.syncsOf(ctx, rest)
 	s.Syncs = after.plus(before, -1)
-	return k, errors.Join(err, st.bringHome(ctx, s))
+	err = errors.Join(err, st.bringHome(ctx, s))
+	k.home = time.Now()
+	return k, err
 }
 
 // replace types the commands into the nodes that are left, and waits until they reach each

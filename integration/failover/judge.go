@@ -1,16 +1,23 @@
 package main
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // losses are acknowledged writes that are not there at the end.
 type losses struct {
 	// Excused are those of which no replica can have had anything: the last ones before
-	// their leader was killed. Lost are all others.
-	Excused, Lost int
+	// their leader was killed.
+	Excused int
+	// Aside are those that a killed leader took when it was back and did not know yet that
+	// another leads. It keeps a copy of them.
+	Aside int
+	Lost  int // all others
 }
 
 func (l losses) plus(other losses) losses {
-	return losses{l.Excused + other.Excused, l.Lost + other.Lost}
+	return losses{l.Excused + other.Excused, l.Aside + other.Aside, l.Lost + other.Lost}
 }
 
 // judgeList looks for the values of one client, all different, in a list that it alone has
@@ -44,13 +51,28 @@ func judgeMissing(acks []ack, missing func(ack) bool, kills []kill) losses {
 		if i < len(acks) {
 			next = acks[i].at
 		}
-		if died(kills, acks[i-1], next) {
-			found.Excused += i - first
-		} else {
-			found.Lost += i - first
-		}
+		found = found.plus(blame(i-first, kills, acks[i-1], next))
 	}
 	return found
+}
+
+// blame says what it comes to that some writes are missing, of which one client's last was
+// acknowledged before its next one.
+func blame(missing int, kills []kill, before ack, next time.Time) losses {
+	switch {
+	case died(kills, before, next):
+		return losses{Excused: missing}
+	case wasBack(kills, before):
+		return losses{Aside: missing}
+	}
+	return losses{Lost: missing}
+}
+
+// wasBack tells whether a leader that had been killed took a write before it was home.
+func wasBack(kills []kill, taken ack) bool {
+	return slices.ContainsFunc(kills, func(k kill) bool {
+		return k.node == taken.leader && taken.at.After(k.ended) && taken.at.Before(k.home)
+	})
 }
 
 // died tells whether the leader that acknowledged a write was killed before the client's next
@@ -76,12 +98,8 @@ func judgeCounter(acks []ack, final int64, kills []kill) losses {
 			next = acks[i+1]
 		}
 		back := int(a.value - next.value + 1)
-		switch {
-		case back <= 0:
-		case died(kills, a, next.at):
-			found.Excused += back
-		default:
-			found.Lost += back
+		if back > 0 {
+			found = found.plus(blame(back, kills, a, next.at))
 		}
 	}
 	return found

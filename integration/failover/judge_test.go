@@ -19,7 +19,8 @@ func acked(values ...int64) []ack {
 
 func TestJudgeList(t *testing.T) {
 	t.Parallel()
-	died, other := []kill{{1, at(35), at(38)}}, []kill{{2, at(35), at(38)}}
+	died, other := []kill{{1, at(35), at(38), at(38)}}, []kill{{2, at(35), at(38), at(38)}}
+	back := []kill{{1, at(35), at(38), at(5000)}}
 	for name, test := range map[string]struct {
 		acks    []ack
 		list    []int64
@@ -40,6 +41,8 @@ func TestJudgeList(t *testing.T) {
 		"heard of late":                 {acked(10, 30, 40, 50), []int64{10, 30, 50}, died, losses{Excused: 1}, 0},
 		"long after the death":          {acked(10, 4000, 4010, 4020), []int64{10, 4000, 4020}, died, losses{Lost: 1}, 0},
 		"the end, long after the death": {acked(10, 4000, 4010), []int64{10, 4000}, died, losses{Lost: 1}, 0},
+		"taken when it was back":        {acked(10, 4000, 4010, 6000), []int64{10, 6000}, back, losses{Aside: 2}, 0},
+		"lost when it was home":         {acked(10, 6000, 6010), []int64{10, 6010}, back, losses{Lost: 1}, 0},
 		"twice there":                   {acked(10, 20), []int64{10, 20, 10}, nil, losses{}, 1},
 		"twice there, unacknowledged":   {acked(10), []int64{10, 20, 20, 20}, nil, losses{}, 1},
 	} {
@@ -62,7 +65,7 @@ func TestJudgeCounter(t *testing.T) {
 		}
 		return all
 	}
-	died := []kill{{1, at(25), at(28)}}
+	died := []kill{{1, at(25), at(28), at(28)}}
 	for name, test := range map[string]struct {
 		acks  []ack
 		final int64
@@ -89,7 +92,7 @@ func TestJudgeCounter(t *testing.T) {
 
 func TestJudgeTasks(t *testing.T) {
 	t.Parallel()
-	died := []kill{{1, at(15), at(16)}}
+	died := []kill{{1, at(15), at(16), at(16)}}
 	for name, test := range map[string]struct {
 		results map[string]string
 		runs    int // of the first task
@@ -104,7 +107,7 @@ func TestJudgeTasks(t *testing.T) {
 		"ran twice":                {map[string]string{"a": "0", "b": "0"}, 2, 1, nil, tasksVerdict{Doubled: 1}},
 		"ran twice, its node died": {map[string]string{"a": "0", "b": "0"}, 2, 1, died, tasksVerdict{Again: 1}},
 		"ran thrice, that died":    {map[string]string{"a": "0", "b": "0"}, 3, 1, died, tasksVerdict{Doubled: 1}},
-		"ran twice, another died":  {map[string]string{"a": "0", "b": "0"}, 2, 1, []kill{{2, at(15), at(16)}}, tasksVerdict{Doubled: 1}},
+		"ran twice, another died":  {map[string]string{"a": "0", "b": "0"}, 2, 1, []kill{{2, at(15), at(16), at(16)}}, tasksVerdict{Doubled: 1}},
 		"two ends":                 {map[string]string{"a": "0", "b": "0"}, 1, 2, nil, tasksVerdict{Doubled: 1}},
 		"told again, one died":     {map[string]string{"a": "0", "b": "0"}, 1, 2, died, tasksVerdict{}},
 		"told thrice, one died":    {map[string]string{"a": "0", "b": "0"}, 1, 3, died, tasksVerdict{Doubled: 1}},

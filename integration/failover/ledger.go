@@ -41,8 +41,9 @@ func moments(acks []ack) []time.Time {
 	return all
 }
 
-// kill is the time in which a leader's machine died.
+// kill is the time in which a leader's machine died, and that in which it came home.
 type kill struct {
 	node         int
 	began, ended time.Time
+	home         time.Time // when it followed the new leader
 }

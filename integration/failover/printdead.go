@@ -104,6 +104,7 @@ func (d dead) counts() [][]string {
 	}
 	rows := [][]string{
 		{"writes that no replica can have had", strconv.Itoa(d.Traffic.Lost.Excused), ""},
+		{"writes that a killed leader took when it was back, and has a copy of", strconv.Itoa(d.Traffic.Lost.Aside), ""},
 		{"tasks that no replica can have had", strconv.Itoa(d.Traffic.Tasks.Lost.Excused), ""},
 		{"tasks that a killed node ran again, by older data of its Redis", strconv.Itoa(d.Traffic.Tasks.Again), reached(d.Traffic.Tasks.Again == 0)},
 		{"tasks cut by the end of their node", strconv.Itoa(d.Traffic.Tasks.Cut), ""},

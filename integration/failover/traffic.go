@@ -159,7 +159,9 @@ func (t *traffic) judgeWrites(ctx context.Context, n *lab.Node, v *verdict, kill
 		}
 	}
 	v.Writes, v.Doubled = writes, max(v.Doubled, doubled)
-	v.Lost.Lost, v.Lost.Excused = max(v.Lost.Lost, lost.Lost), max(v.Lost.Excused, lost.Excused)
+	v.Lost = losses{
+		Excused: max(v.Lost.Excused, lost.Excused), Aside: max(v.Lost.Aside, lost.Aside), Lost: max(v.Lost.Lost, lost.Lost),
+	}
 	return nil
 }
 

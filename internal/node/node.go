@@ -41,6 +41,8 @@ type vigil struct {
 	begun      bool               // the leader has been listened for since this process started
 	aloneSince time.Time          // since when most nodes do not follow this one, which leads; zero: they do
 	rivalSaid  cluster.Leadership // of whom the log has told last
+	followed   bool               // most nodes have followed this one
+	holding    bool               // writes to the local Redis wait
 }
 
 // lockName serializes all that changes the VPN or the leader of this machine,

@@ -43,15 +43,46 @@ func (m *Machine) giveWay(ctx context.Context, s *session) (time.Time, error) {
 	m.noteAlone(r.alone, now)
 	if !found {
 		m.vigil.rivalSaid = cluster.Leadership{}
-		if r.alone {
-			return now.Add(aloneInterval), nil
-		}
-		return time.Time{}, nil
+		return m.lookOut(ctx, s, r, now)
 	}
 	if again, early := m.tooEarly(r, now); early {
-		return again, nil
+		if !r.prepared || m.LeaderSilence <= 0 || !r.alone {
+			return again, m.holdWrites(ctx, s, false)
+		}
+		return now.Add(seekInterval), m.holdWrites(ctx, s, true)
 	}
 	return time.Time{}, m.goHome(ctx, s, r.claim)
+}
+
+// lookOut says when a leader of whom no rival is known looks again. One that has just come
+// back, and that few nodes follow, takes no writes before it has asked those who may lead.
+func (m *Machine) lookOut(ctx context.Context, s *session, r rival, now time.Time) (time.Time, error) {
+	if !r.alone {
+		m.vigil.followed = true
+		return time.Time{}, m.holdWrites(ctx, s, false)
+	}
+	if !m.vigil.followed && now.Sub(m.vigil.aloneSince) < overtakenTime && m.LeaderSilence > 0 {
+		return now.Add(seekInterval), m.holdWrites(ctx, s, r.unheard)
+	}
+	return now.Add(aloneInterval), m.holdWrites(ctx, s, false)
+}
+
+// holdTime is for how long writes wait at most, should this agent end meanwhile.
+const holdTime = 5 * time.Second
+
+// holdWrites makes clients that would write to the local Redis wait, from one look to the
+// next, or lets them go on: what is written while another node leads would be lost to the
+// cluster.
+func (m *Machine) holdWrites(ctx context.Context, s *session, hold bool) error {
+	switch {
+	case hold:
+		m.vigil.holding = true
+		return s.PauseWrites(ctx, holdTime)
+	case m.vigil.holding:
+		m.vigil.holding = false
+		return s.ResumeWrites(ctx)
+	}
+	return nil
 }
 
 // noteAlone remembers since when most nodes do not follow this one. At the start of the
