@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"syscall"
@@ -22,8 +23,8 @@ func Connects(ctx context.Context, address netip.AddrPort) error {
 }
 
 // RoundTrip is how long a packet takes to an address and back, by what the kernel has
-// measured for the connections that this machine has there (TCP_INFO), at best: one that was
-// made while there was no way took longer. 0: there are none.
+// measured for the connections that this machine has there (TCP_INFO), at best: what was sent
+// while there was no way took longer. 0: there are none.
 func RoundTrip(address netip.AddrPort) (time.Duration, error) {
 	family := uint8(syscall.AF_INET)
 	if address.Addr().Is6() {
@@ -40,10 +41,18 @@ func RoundTrip(address netip.AddrPort) (time.Duration, error) {
 		}
 		to := c.InetDiagMsg.ID
 		if ip, ok := netip.AddrFromSlice(to.Destination); ok && netip.AddrPortFrom(ip.Unmap(), to.DestinationPort) == address {
-			shortest = shorter(shortest, time.Duration(c.TCPInfo.Rtt)*time.Microsecond)
+			shortest = shorter(shortest, leastRTT(c.TCPInfo))
 		}
 	}
 	return shortest, nil
+}
+
+// leastRTT is the shortest round trip of the last minutes; 0: none was measured.
+func leastRTT(info *netlink.TCPInfo) time.Duration {
+	if info.Min_rtt == math.MaxUint32 {
+		return 0
+	}
+	return time.Duration(info.Min_rtt) * time.Microsecond
 }
 
 // shorter is the shorter of two times; 0 is not known.
