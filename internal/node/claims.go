@@ -37,6 +37,9 @@ var errNoClaim = errors.New("it does not lead this cluster")
 // claims asks nodes over the VPN whether they lead, all at the same time. Those that do
 // not, or do not answer soon after the first that does, are left out.
 func (m *Machine) claims(ctx context.Context, nodes []vpn.Node, uuid string) []claim {
+	if len(nodes) == 0 {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, claimTime)
 	defer cancel()
 	var mu sync.Mutex

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"cluster-agent/internal/wait"
 	"cluster-agent/vpn"
 )
 
@@ -89,7 +88,10 @@ func (m *Machine) findHome(ctx context.Context, s *session, records vpn.Cluster)
 	if err != nil {
 		return home, false, err
 	}
-	claims := m.claims(ctx, asked, uuid)
+	claims, heard := m.rivals.put(ctx, m, claimTime, func(ctx context.Context) []claim { return m.claims(ctx, asked, uuid) })
+	if !heard {
+		return home, false, nil
+	}
 	if slices.ContainsFunc(claims, func(c claim) bool { return c.Node == records.Leader && !c.OlderThan(known) }) {
 		return home, false, m.setSilence(Silence{Leader: records.Leader, Since: time.Now().UTC().Round(0)})
 	}
@@ -98,37 +100,11 @@ func (m *Machine) findHome(ctx context.Context, s *session, records vpn.Cluster)
 	return home, found, nil
 }
 
-// reachTime is how long a run waits for a handshake with a candidate; the next run waits
-// again.
-const reachTime = 1500 * time.Millisecond
-
 // reach takes the candidates as peers, and returns those that are there, and the leader
 // that is followed, if it has been there lately.
 func (m *Machine) reach(ctx context.Context, records vpn.Cluster) ([]vpn.Node, error) {
-	there, err := m.meetCandidates(ctx, records)
-	if err != nil {
-		return nil, err
-	}
-	leader, err := m.present(ctx, records, func(id int) bool { return id == records.Leader })
-	return append(there, leader...), err
-}
-
-// meetCandidates makes the candidates peers, and lets those that are there be asked: a
-// link carries packets as soon as it has had a handshake.
-func (m *Machine) meetCandidates(ctx context.Context, records vpn.Cluster) ([]vpn.Node, error) {
-	waiting, cancel := context.WithTimeout(ctx, reachTime)
-	defer cancel()
-	for {
-		m.seekVia(ctx, records)
-		there, err := m.present(ctx, records, func(id int) bool { return slices.Contains(records.Candidates, id) })
-		if err != nil || len(there) > 0 {
-			m.seekVia(ctx, records)
-			return there, err
-		}
-		if !wait.For(waiting, prepareInterval) {
-			return nil, nil
-		}
-	}
+	m.seekVia(ctx, records)
+	return m.present(ctx, records, func(id int) bool { return id == records.Leader || slices.Contains(records.Candidates, id) })
 }
 
 // seekVia brings the VPN to records. What is wrong with it, the run tells that brings it

@@ -66,6 +66,14 @@ func (m *Machine) weigh(ctx context.Context, s *session, standing Standing) (evi
 	return e, nil
 }
 
+// membership is what the Redis at an address says of this node.
+type membership struct {
+	address string
+	known   bool // it leads, and lets this node in
+	found   bool // it has the node's record
+	refused bool // it leads, and refuses the node's password
+}
+
 // whole tells records of a cluster from what is left of them: a Redis that has
 // lost its data, or some of it, says nothing of who is a member.
 func whole(records vpn.Cluster) bool {
@@ -85,17 +93,29 @@ func (m *Machine) askLeader(ctx context.Context, address string, e *evidence) {
 		m.Log.Warnf("ask the leader for this node's record: %v", err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	server := redisq.Server{Address: address, User: cluster.UserName(e.self), Password: credentials.Password}
-	found, err := m.askRecord(ctx, server, e.self)
+	said, heard := m.member.put(ctx, m, askTimeout, func(ctx context.Context) membership {
+		return m.askMembership(ctx, redisq.Server{Address: address, User: cluster.UserName(e.self), Password: credentials.Password}, e.self)
+	})
+	switch {
+	case !heard, said.address != address:
+	case said.known:
+		e.member, e.gone = said.found, !said.found
+	default:
+		e.refused = said.refused
+	}
+}
+
+func (m *Machine) askMembership(ctx context.Context, server redisq.Server, node int) membership {
+	said := membership{address: server.Address}
+	found, err := m.askRecord(ctx, server, node)
 	switch {
 	case err == nil:
-		e.member, e.gone = found, !found
+		said.known, said.found = true, found
 	case redis.HasErrorPrefix(err, "WRONGPASS"):
-		leads, err := m.askRole(ctx, redisq.Server{Address: address})
-		e.refused = err == nil && leads
+		leads, askErr := m.askRole(ctx, redisq.Server{Address: server.Address})
+		said.refused = askErr == nil && leads
 	}
+	return said
 }
 
 // askRecord asks a leader whether it has the record of a node.

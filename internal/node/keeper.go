@@ -22,6 +22,7 @@ type Keeper struct {
 	watch         func(ctx context.Context, changed func(), failed func(error))
 	hurry         func() // names that could not be found may be found now
 	leaderChanged func()
+	answered      func() // waits for questions that are under way; nil: there are none
 	log           *logrus.Entry
 	nudged        chan struct{}
 	moved         chan struct{} // the host's network has changed
@@ -50,7 +51,8 @@ const (
 // before are then dropped at once, and not when somebody needs them.
 func NewKeeper(m *Machine, leaderChanged func()) *Keeper {
 	k := &Keeper{
-		settle: m.Settle, situation: m.situation, watch: m.Watch, hurry: m.lookups.Hurry,
+		answered: m.asking.Wait,
+		settle:   m.Settle, situation: m.situation, watch: m.Watch, hurry: m.lookups.Hurry,
 		leaderChanged: leaderChanged, log: m.Log,
 		nudged: make(chan struct{}, 1), moved: make(chan struct{}, 1),
 	}
@@ -113,7 +115,12 @@ func signal(c chan<- struct{}) {
 // Run keeps the machine until ctx ends.
 func (k *Keeper) Run(ctx context.Context) {
 	watching := k.startWatch(ctx)
-	defer func() { <-watching }()
+	defer func() {
+		<-watching
+		if k.answered != nil {
+			k.answered()
+		}
+	}()
 	ticker := time.NewTicker(roleInterval)
 	defer ticker.Stop()
 	p := &pace{began: time.Now()}

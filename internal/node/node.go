@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +35,9 @@ type Machine struct {
 	begun   atomic.Bool // the membership has been looked at since this process started
 	turned  func()      // called after a change of the leader; nil: nobody wants to know
 	vigil   vigil
+	asking  sync.WaitGroup // questions that are under way
+	member  question[membership]
+	rivals  question[[]claim]
 }
 
 // vigil is what one run of Settle remembers for the next.

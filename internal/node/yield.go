@@ -35,7 +35,10 @@ type rival struct {
 // leader, a worker of that one. See the package comment for when it does. It returns when
 // it wants to look again.
 func (m *Machine) giveWay(ctx context.Context, s *session) (time.Time, error) {
-	r, found, err := m.rival(ctx, s)
+	r, found, err := m.rival(ctx, s, func(nodes []vpn.Node, uuid string) []claim {
+		claims, _ := m.rivals.put(ctx, m, claimTime, func(ctx context.Context) []claim { return m.claims(ctx, nodes, uuid) })
+		return claims
+	})
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -123,8 +126,9 @@ func (m *Machine) tooEarly(r rival, now time.Time) (again time.Time, early bool)
 	return again, early
 }
 
-// rival looks for a node to which this one, if it leads, has to give way.
-func (m *Machine) rival(ctx context.Context, s *session) (r rival, found bool, err error) {
+// rival looks for a node to which this one, if it leads, has to give way. ask asks nodes
+// whether they lead.
+func (m *Machine) rival(ctx context.Context, s *session, ask func([]vpn.Node, string) []claim) (r rival, found bool, err error) {
 	role, err := s.readRole(ctx)
 	if err != nil || !role.Master {
 		return r, false, err
@@ -154,7 +158,7 @@ func (m *Machine) rival(ctx context.Context, s *session) (r rival, found bool, e
 	r.unheard = slices.ContainsFunc(prepared(records), func(id int) bool {
 		return !slices.ContainsFunc(suspects, func(n vpn.Node) bool { return n.ID == id })
 	})
-	claims := m.claims(ctx, suspects, uuid)
+	claims := ask(suspects, uuid)
 	claims = slices.DeleteFunc(claims, func(c claim) bool { return !c.LaterThan(r.own) })
 	if r.claim, found = latest(claims); found {
 		r.prepared = r.node.Endpoint != ""
@@ -199,7 +203,7 @@ func (m *Machine) Overtaken(ctx context.Context) error {
 		defer cancel()
 		for {
 			s.forget()
-			r, found, err := m.rival(ctx, s)
+			r, found, err := m.rival(ctx, s, func(nodes []vpn.Node, uuid string) []claim { return m.claims(ctx, nodes, uuid) })
 			if err != nil {
 				return err
 			}
