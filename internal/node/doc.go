@@ -62,8 +62,10 @@
 //
 // A leader whom no more than half of the other nodes follow asks those that are there for
 // a later epoch than its own. It gives way to one that it has announced itself at once, to
-// one that it has prepared after LeaderSilence, else to none; and hands out no node ids
-// meanwhile ([Machine.Overtaken]). Before its Redis becomes a replica, it keeps a copy of
+// one that it has prepared after LeaderSilence, else to none; meanwhile it hands out no node
+// ids and takes no tasks ([Machine.Overtaken]), and clients that would write wait. One that has
+// just started and that few follow does the same for the first seconds, until it has asked.
+// Before its Redis becomes a replica, it keeps a copy of
 // its data, unless the new leader's epoch began after all that was written here. From the
 // copy on nothing is written.
 //
