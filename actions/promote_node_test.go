@@ -91,7 +91,7 @@ func TestPromoteNodeWithoutACluster(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, 1)
 	result := m.run(t, "promote-node", promote(2, "node2.example.com"))
-	wantFailed(t, result, "run create-cluster first")
+	wantFailed(t, result, "NODE_ID")
 	if len(result.Announcements) != 0 {
 		t.Errorf("announced %v", result.Announcements)
 	}
