@@ -119,6 +119,7 @@ func TestBadCalls(t *testing.T) { //nolint:tparallel // its parts share the clus
 	}
 	calls := badCalls()
 	settle(ctx, t, c)
+	mustRun(ctx, t, c.Lab.Node(3), "apply-vpn-routes") // it stands by from now on
 	before := state(ctx, t, c)
 	// One after the other: what one changes the next would see.
 	for name, call := range calls {

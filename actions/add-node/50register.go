@@ -26,6 +26,9 @@ func (s steps) register(ctx context.Context, c *worker.Call) error {
 	if err != nil {
 		return c.Invalid(worker.ExitInvalid, "public_key", in.PublicKey, "public_key_format", err)
 	}
+	if err = s.leads(ctx); err != nil {
+		return err
+	}
 	unlock, err := s.machine.Files.Lock(ctx, cluster.NodesLock)
 	if err != nil {
 		return fmt.Errorf("wait for another add-node to end: %w", err)

@@ -52,7 +52,6 @@ func Action(machine *node.Machine, version string) worker.Action {
 		Input:  worker.Schema{Name: "add-node/validate-input.json", Source: inputSchema},
 		Output: worker.Schema{Name: "add-node/validate-output.json", Source: outputSchema},
 		Steps: []worker.Step{
-			{Name: "05leads", Run: s.leads},
 			{Name: "10version", Run: s.coreVersion},
 			{Name: "20endpoint", Run: s.endpoint},
 			{Name: "50register", Run: s.register},

@@ -120,11 +120,13 @@ const tellTime = 8 * time.Second
 // heardBy is when all nodes must have been heard of that can be.
 func (sw *switching) heardBy() time.Time {
 	now := time.Now()
-	due := now.Add(tellTime)
+	since := now // it may have died a moment ago
 	if q := sw.machine.silence(); q.Leader != 0 {
-		if seeking := q.Since.Add(DefaultLeaderSilence + tellTime); seeking.After(due) {
-			due = seeking
-		}
+		since = q.Since
+	}
+	due := now.Add(tellTime)
+	if seeking := since.Add(DefaultLeaderSilence + tellTime); seeking.After(due) {
+		due = seeking
 	}
 	if latest := now.Add(sw.Wait); latest.Before(due) {
 		due = latest
