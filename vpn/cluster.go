@@ -1,7 +1,6 @@
 package vpn
 
 import (
-	"errors"
 	"net/netip"
 	"strings"
 
@@ -96,13 +95,13 @@ func (r Record) Node(id int) (Node, []Warning) {
 
 	bad := 0
 	for text := range strings.FieldsSeq(r.Destinations) {
-		dst, err := parseDestination(text)
-		if err == nil {
+		dst, wrong := parseDestination(text)
+		if wrong == "" {
 			n.Destinations = append(n.Destinations, dst)
 			continue
 		}
 		if bad++; bad <= mostBad {
-			warn("destination %s: %v", quote(text), err)
+			warn("destination %s: %s", quote(text), wrong)
 		}
 	}
 	if bad > mostBad {
@@ -114,19 +113,24 @@ func (r Record) Node(id int) (Node, []Warning) {
 // mostBad is how many bad destinations of one record are named.
 const mostBad = 10
 
-// parseDestination accepts the address of one machine. The special addresses
-// are refused because a route for them would cut off this host, not reach
-// another.
-func parseDestination(text string) (netip.Addr, error) {
+// parseDestination accepts the address of one machine, or says what is wrong. The
+// special addresses are refused because a route for them would cut off this host,
+// not reach another.
+func parseDestination(text string) (addr netip.Addr, wrong string) {
+	// Every address has one of these. A field may hold half a million words that
+	// have none, and the parser makes an error of each.
+	if !strings.ContainsAny(text, ".:") {
+		return netip.Addr{}, "not an IP address"
+	}
 	addr, err := netip.ParseAddr(text)
 	if err != nil {
-		return netip.Addr{}, errors.New("not an IP address")
+		return netip.Addr{}, "not an IP address"
 	}
 	addr = addr.Unmap()
 	if !routable(addr) {
-		return netip.Addr{}, errors.New("not the address of a machine")
+		return netip.Addr{}, "not the address of a machine"
 	}
-	return addr, nil
+	return addr, ""
 }
 
 // routable says whether addr can be the address of another machine, reachable

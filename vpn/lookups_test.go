@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -199,4 +200,29 @@ func TestResolveIsBounded(t *testing.T) {
 			t.Errorf("%d found, %d warnings, after %v", len(found), len(warnings), took)
 		}
 	})
+}
+
+// A name server that does not answer is named in the same words each time: a run that
+// warns of nothing new logs nothing.
+func TestLookupsFailInTheSameWords(t *testing.T) {
+	t.Parallel()
+	closed, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := closed.LocalAddr().String()
+	if err = closed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", server)
+	}}
+	for range 2 {
+		b := newBench(t, hub(node(3, "three.example.com:55820")), hostOf(1), hubConf)
+		b.Resolver, b.Lookups = resolver, new(vpn.Lookups)
+		text := warningTexts(b.apply(t).Warnings)
+		if !strings.HasSuffix(text, ": connection refused") || strings.Contains(text, "->") {
+			t.Error(text)
+		}
+	}
 }

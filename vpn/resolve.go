@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -154,7 +156,7 @@ func lookup(ctx context.Context, r Resolver, host string) ([]netip.Addr, error) 
 	defer cancel()
 	found, err := r.LookupNetIP(ctx, "ip", host)
 	if err != nil {
-		return nil, fmt.Errorf("look up name: %w", err)
+		return nil, fmt.Errorf("look up name: %w", withoutSockets(err))
 	}
 	var usable []netip.Addr
 	for _, addr := range found {
@@ -166,6 +168,18 @@ func lookup(ctx context.Context, r Resolver, host string) ([]netip.Addr, error) 
 		return nil, errors.New("look up name: no address")
 	}
 	return usable, nil
+}
+
+// withoutSockets takes "read udp [::1]:58167->[::1]:53: " out of an error: the port is
+// another each time, and trouble that goes on shall be named in the same words, and once.
+func withoutSockets(err error) error {
+	failed, ok := errors.AsType[*net.DNSError](err)
+	if !ok || !strings.Contains(failed.Err, "->") {
+		return err
+	}
+	plain := *failed
+	plain.Err = plain.Err[strings.LastIndex(plain.Err, ": ")+len(": "):]
+	return &plain
 }
 
 // choose picks one address for an endpoint. Answers inside the

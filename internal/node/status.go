@@ -12,7 +12,7 @@ import (
 // Times that bound a look at this node. What has not answered by then is one of
 // the problems found.
 const (
-	localTime  = 2 * time.Second // the local Redis, and wg0
+	localTime  = 2 * time.Second // the local Redis' records, what else it knows, and wg0, each
 	leaderTime = 2 * time.Second // the leader's Redis
 )
 

@@ -19,11 +19,12 @@ import (
 	"cluster-agent/worker/redisq"
 )
 
-// askRedis asks the local Redis for all that it knows, and closes the session.
+// askRedis asks the local Redis for all that it knows, and closes the session. Reading
+// the records of a large cluster leaves the other questions their time.
 func (m *Machine) askRedis(ctx context.Context, s *session, facts *vpn.Facts) {
-	ctx, cancel := context.WithTimeout(ctx, localTime)
+	reading, cancel := context.WithTimeout(ctx, localTime)
 	defer cancel()
-	records, warnings, err := s.records(ctx)
+	records, warnings, err := s.records(reading)
 	switch {
 	case errors.Is(err, cluster.ErrNoNetwork):
 	case err != nil:
@@ -39,6 +40,8 @@ func (m *Machine) askRedis(ctx context.Context, s *session, facts *vpn.Facts) {
 
 // askMember asks for what only a member of a cluster has.
 func (m *Machine) askMember(ctx context.Context, s *session, records vpn.Cluster, facts *vpn.Facts) {
+	ctx, cancel := context.WithTimeout(ctx, localTime)
+	defer cancel()
 	names, err := s.UINames(ctx, records.Nodes)
 	if err != nil {
 		facts.Failed[vpn.AskNames] = err
