@@ -3,93 +3,25 @@ package integration
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"cluster-agent/integration/lab"
+	"cluster-agent/integration/testbed"
 )
 
 // built is where the programs under test are built, once for all tests, before the tests
 // enter their namespaces, which have no network for modules.
 const built = "../build/integration/"
 
-func TestMain(m *testing.M) { os.Exit(testMain(m)) }
-
-func testMain(m *testing.M) int {
-	if code, ran := lab.RunRole(os.Args); ran {
-		return code
-	}
-	if lab.Inside(os.Args) {
-		return runInside(m)
-	}
-	// Without what a lab needs the tests run outside, and skip themselves.
-	if lab.Usable() != nil {
-		return m.Run()
-	}
-	if err := build(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	code, err := lab.Enter(os.Args)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	return code
-}
-
-// runInside runs the tests and then looks for goroutines that labs left behind.
-func runInside(m *testing.M) int {
-	code := m.Run()
-	if code != 0 {
-		return code
-	}
-	if err := goleak.Find(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
-// build builds the programs with the race detector if the tests have it. Where there is no
-// compiler, as in the machine of make test-kernel, they were built before.
-func build() error {
-	if os.Getenv("PREBUILT") == "true" {
-		return nil
-	}
-	args := []string{"build", "-o", built}
-	if raceEnabled {
-		args = append(args, "-race")
-	}
-	cmd := exec.CommandContext(context.Background(), "go", append(args, "../cmd/agent", "../cmd/apply-vpn-routes", "./cmd/lab")...)
-	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("build the programs under test: %w", err)
-	}
-	return nil
-}
-
-// needLab skips a test where no lab can be made; in CI that is a failure.
-func needLab(t *testing.T) {
-	t.Helper()
-	if lab.Inside(os.Args) {
-		return
-	}
-	why := "namespaces were not made"
-	if err := lab.Usable(); err != nil {
-		why = err.Error()
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("in CI every test must run: %s", why)
-	}
-	t.Skipf("skipped: %s", why)
+func TestMain(m *testing.M) {
+	os.Exit(testbed.Main(m, func() error {
+		return testbed.Build(built, "cmd/agent", "cmd/apply-vpn-routes", "integration/cmd/lab")
+	}))
 }
 
 // patience is a time that is long on a usual machine, as the machine needs it that the tests
@@ -122,7 +54,7 @@ func programs(t *testing.T) string {
 // newLab makes machines; they go with the test.
 func newLab(ctx context.Context, t *testing.T, cfg lab.Config) *lab.Lab {
 	t.Helper()
-	needLab(t)
+	testbed.NeedLab(t)
 	l, err := lab.New(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)

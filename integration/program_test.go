@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cluster-agent/integration/lab"
+	"cluster-agent/integration/testbed"
 )
 
 // traces is what programs could leave on a machine. The machine, here, is the tests' own
@@ -108,7 +109,7 @@ func start(ctx context.Context, t *testing.T, args ...string) (*exec.Cmd, *bufio
 // TestProgram runs the lab's program as people do. One after the other: each wants to see
 // that nothing is left of it, and only one lab can be kept.
 func TestProgram(t *testing.T) { //nolint:paralleltest // see above
-	needLab(t)
+	testbed.NeedLab(t)
 	t.Run("demo", demoEnds)           //nolint:paralleltest // see above
 	t.Run("interrupted", demoStopped) //nolint:paralleltest // see above
 	t.Run("kept", demoKept)           //nolint:paralleltest // see above

@@ -194,3 +194,57 @@ func TestSwitchLeaderAll(t *testing.T) {
 	}
 	comesHome(ctx, t, c)
 }
+
+// An old leader's disk may be some seconds older than its death: tasks that it ran wait
+// there once more. It runs none of them again when it comes back.
+func TestOldLeaderRunsNothingAgain(t *testing.T) {
+	t.Parallel()
+	const folder, state = "/var/lib/nethserver/node/actions/note-run", "/var/lib/nethserver/node/state/note-run.log"
+	ctx := deadline(t, 5*time.Minute)
+	c := newCluster(ctx, t, 3)
+	silence(ctx, t, c, "8s")
+	prepare(ctx, t, c, 1, 2, 3)
+	old := c.Lab.Node(1)
+	mustRun(ctx, t, old, "mkdir", "-p", folder)
+	if err := old.WriteFile(folder+"/10note", "#!/bin/sh\nexec echo \"$AGENT_TASK_ID\" >>note-run.log\n", 0o755); err != nil {
+		t.Fatal(err)
+	}
+
+	old.Service(lab.NodeAgent).Stop()
+	for _, id := range []string{"first", "second"} {
+		mustCLI(ctx, t, old, "LPUSH", "node/1/tasks", `{"id":"`+id+`","action":"note-run"}`)
+	}
+	mustCLI(ctx, t, old, "SAVE")
+	disk := mustCLI(ctx, t, old, "CONFIG", "GET", "dir")
+	disk = disk[strings.LastIndexByte(disk, '\n')+1:] + "/dump.rdb"
+	mustRun(ctx, t, old, "cp", disk, "/root/older.rdb")
+	if err := old.Service(lab.NodeAgent).Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	eventually(ctx, t, settleTime, "the tasks have run", func(context.Context) error {
+		if text, err := old.ReadFile(state); err != nil || text != "first\nsecond\n" {
+			return fmt.Errorf("%q, %w", text, err)
+		}
+		return nil
+	})
+	settle(ctx, t, c)
+
+	if err := old.PowerOff(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, on := range []int{3, 2} {
+		if err := c.SwitchLeader(ctx, on, 3); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.MoveTo(3)
+	settle(ctx, t, c)
+	mustRun(ctx, t, old, "cp", "/root/older.rdb", disk)
+	if err := old.PowerOn(ctx); err != nil {
+		t.Fatal(err)
+	}
+	comesHome(ctx, t, c)
+	if text, err := old.ReadFile(state); err != nil || text != "first\nsecond\n" {
+		t.Errorf("it ran %q, %v\n%s", text, err, logsOf(t, old))
+	}
+}

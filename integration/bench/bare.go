@@ -12,10 +12,11 @@ import (
 )
 
 const (
-	bareRole   = "run-bare"
-	bareSlots  = 8 // of which the client keeps as many outstanding
-	bareExec   = "module/bare-exec"
-	bareRunner = "module/bare-runner"
+	bareRole    = "run-bare"
+	bareSlots   = 8 // of which the client keeps as many outstanding
+	bareExec    = "module/bare-exec"
+	bareRunner  = "module/bare-runner"
+	bareJournal = "module/bare-journal"
 )
 
 // bareAgent is what is left of an agent when the engine is taken away: for each

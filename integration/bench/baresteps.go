@@ -2,18 +2,22 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"cluster-agent/worker"
+	"cluster-agent/worker/journal"
 	"cluster-agent/worker/script"
 	"cluster-agent/worker/workertest"
 	"github.com/sirupsen/logrus"
 )
 
-// bareStep is how a bare agent starts the no-op: with package os/exec, or as the
-// agent does it.
+// bareStep is how a bare agent starts the no-op: with package os/exec, as the agent
+// does it, or so and with the agent's journal.
 func bareStep(ctx context.Context, id, dir string) (step, error) {
 	actions := filepath.Join(dir, "actions")
 	if id == bareExec {
@@ -30,8 +34,30 @@ func bareStep(ctx context.Context, id, dir string) (step, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context) (output, errput string, err error) {
+	run := func(ctx context.Context) (output, errput string, err error) {
 		return "", "", action.Steps[0].Run(ctx, call) // a no-op prints nothing
+	}
+	if id == bareJournal {
+		return journaled(run, filepath.Join(dir, "bare-journal"))
+	}
+	return run, nil
+}
+
+// journaled has each task begun on disk before its step, and forgotten after it.
+func journaled(run step, dir string) (step, error) {
+	records, warning, err := journal.Open(dir)
+	if err = errors.Join(warning, err); err != nil {
+		return nil, err
+	}
+	var tasks atomic.Uint64
+	return func(ctx context.Context) (output, errput string, err error) {
+		id := fmt.Sprintf("%032x", tasks.Add(1))
+		task := worker.Task{ID: id, Action: "noop", Key: id}
+		if err = records.Begin(task, stepName)(); err != nil {
+			return "", "", err
+		}
+		output, errput, err = run(ctx)
+		return output, errput, errors.Join(err, records.Forget(task))
 	}, nil
 }
 

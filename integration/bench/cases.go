@@ -17,6 +17,7 @@ func (s *stage) cases() []measurement {
 		{"limit: os/exec alone, a step's pipes, 8 at once", s.execLimit(true)},
 		{"limit: os/exec and bare commands, 8 outstanding", s.tasks(s.bare[0], "noop", 8)},
 		{"limit: own runner and bare commands, 8 outstanding", s.tasks(s.bare[1], "noop", 8)},
+		{"limit: these and the journal, 8 outstanding", s.tasks(s.bare[2], "noop", 8)},
 		{"other: asynq, in-process handler, 32 at once", s.asynq},
 	}
 	rows = append(rows,

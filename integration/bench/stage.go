@@ -22,7 +22,7 @@ type stage struct {
 	redis    *exec.Cmd
 	compiled *agentProcess    // steps compiled in
 	external *agentProcess    // steps are executables
-	bare     [2]*agentProcess // no engine: with package os/exec, with the agent's runner
+	bare     [3]*agentProcess // no engine: with package os/exec, with the agent's runner, and with its journal, too
 	forget   [2]*agentProcess // no journal: steps compiled in, and executables
 }
 
@@ -70,7 +70,7 @@ func (s *stage) start(ctx context.Context, binary, profile string) error {
 			return err
 		}
 	}
-	for i, id := range []string{bareExec, bareRunner} {
+	for i, id := range []string{bareExec, bareRunner, bareJournal} {
 		if s.bare[i], err = startAgent(ctx, s, id, self, bareRole, id, s.address, s.dir); err != nil {
 			return err
 		}
@@ -116,7 +116,8 @@ func (s *stage) layOut() error {
 }
 
 func (s *stage) close() {
-	for _, agent := range []*agentProcess{s.compiled, s.external, s.bare[0], s.bare[1], s.forget[0], s.forget[1]} {
+	agents := append([]*agentProcess{s.compiled, s.external}, s.bare[:]...)
+	for _, agent := range append(agents, s.forget[:]...) {
 		if agent != nil {
 			agent.stop()
 		}

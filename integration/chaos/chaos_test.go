@@ -14,13 +14,13 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
+
+	"cluster-agent/integration/testbed"
 )
 
 func TestMain(m *testing.M) {
 	redis.SetLogger(quiet{})
-	// go-redis tries a dead address again in a goroutine of its own, which notices
-	// within a second that its client was closed.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
+	goleak.VerifyTestMain(m, testbed.DialsOn())
 }
 
 // TestChaos is the short form of `make chaos`, the same but for its size. Its
@@ -98,17 +98,9 @@ func needServer(t *testing.T) {
 	t.Skip("SKIPPED: needs redis-server")
 }
 
-// buildAgent has the race detector in the agent if the tests have it.
 func buildAgent(t *testing.T, dir string) string {
 	t.Helper()
 	file := filepath.Join(dir, "agent")
-	args := []string{"build", "-o", file}
-	if raceEnabled {
-		args = append(args, "-race")
-	}
-	text, err := exec.CommandContext(t.Context(), "go", append(args, "cluster-agent/cmd/agent")...).CombinedOutput()
-	if err != nil {
-		t.Fatal(fmt.Errorf("build the agent: %w\n%s", err, text))
-	}
+	must(t, testbed.Build(file, "cmd/agent"))
 	return file
 }

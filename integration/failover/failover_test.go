@@ -6,13 +6,15 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"cluster-agent/integration/testbed"
 )
 
 // TestFailover is the short form of `make bench-failover`, the same but for its size: what
 // was acknowledged is there at the end, once. No time is asked for.
 func TestFailover(t *testing.T) {
 	t.Parallel()
-	needLab(t)
+	testbed.NeedLab(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 	defer cancel()
 	programs, err := filepath.Abs(built)

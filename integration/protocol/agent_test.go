@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"cluster-agent/integration/testbed"
 	"cluster-agent/worker/redisq/redistest"
 )
 
@@ -34,24 +35,11 @@ func testMain(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	agentFile = filepath.Join(dir, "agent")
-	if err := build(); err != nil {
+	if err := testbed.Build(agentFile, "cmd/agent"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
-}
-
-// build has the race detector in the agent if the tests have it.
-func build() error {
-	args := []string{"build", "-o", agentFile}
-	if raceEnabled {
-		args = append(args, "-race")
-	}
-	text, err := exec.CommandContext(context.Background(), "go", append(args, "cluster-agent/cmd/agent")...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("build the agent: %w\n%s", err, text)
-	}
-	return nil
 }
 
 func must(t *testing.T, err error) {

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"cluster-agent/integration/testbed"
 )
 
 // A step that prints a line of a million bytes, or one without an end, loses nothing of it.
@@ -94,7 +96,7 @@ func (p *process) peak(t *testing.T) int {
 func (p *process) grewAtMost(t *testing.T, before, most int) {
 	t.Helper()
 	most += slack
-	if raceEnabled {
+	if testbed.Race {
 		most *= shadow
 	}
 	if grown := p.peak(t) - before; grown > most {

@@ -34,16 +34,19 @@ const mostAsked = 32
 // errNoClaim is a node that can be asked, and does not lead this cluster.
 var errNoClaim = errors.New("it does not lead this cluster")
 
-// claims asks nodes over the VPN whether they lead, all at the same time. Those that do
-// not, or do not answer soon after the first that does, are left out.
-func (m *Machine) claims(ctx context.Context, nodes []vpn.Node, uuid string) []claim {
-	if len(nodes) == 0 {
-		return nil
-	}
+// hearing is what came of asking nodes whether they lead.
+type hearing struct {
+	claims   []claim
+	answered []int // the nodes that said whether they do
+}
+
+// hear asks nodes over the VPN whether they lead, all at the same time. Those that do
+// not answer soon after the first that does lead are left out.
+func (m *Machine) hear(ctx context.Context, nodes []vpn.Node, uuid string) hearing {
 	ctx, cancel := context.WithTimeout(ctx, claimTime)
 	defer cancel()
 	var mu sync.Mutex
-	var found []claim
+	var heard hearing
 	var asking sync.WaitGroup
 	slots := make(chan struct{}, mostAsked)
 	for _, node := range nodes {
@@ -51,18 +54,21 @@ func (m *Machine) claims(ctx context.Context, nodes []vpn.Node, uuid string) []c
 		asking.Go(func() {
 			defer func() { <-slots }()
 			c, err := askClaim(ctx, node, uuid)
-			if err != nil {
+			if err != nil && !errors.Is(err, errNoClaim) {
 				m.Log.Debugf("ask node %d whether it leads: %v", node.ID, err)
 				return
 			}
-			time.AfterFunc(othersTime, cancel)
 			mu.Lock()
 			defer mu.Unlock()
-			found = append(found, c)
+			heard.answered = append(heard.answered, node.ID)
+			if err == nil {
+				heard.claims = append(heard.claims, c)
+				time.AfterFunc(othersTime, cancel)
+			}
 		})
 	}
 	asking.Wait()
-	return found
+	return heard
 }
 
 // askClaim asks the Redis of a node, as the user default, who may read what is the
@@ -116,4 +122,27 @@ func latest(claims []claim) (best claim, found bool) {
 		}
 	}
 	return best, found
+}
+
+// rivalLife is for how long a rival is remembered that does not answer any more: a
+// question, or an answer, may get lost.
+const rivalLife = 30 * time.Second
+
+// rivalMemory is the last rival that was heard of.
+type rivalMemory struct {
+	mu    sync.Mutex
+	claim claim
+	until time.Time
+}
+
+// recall takes in what was heard now, of claims later than own, and returns the latest
+// claim that counts: one of these, or the last one that was heard.
+func (r *rivalMemory) recall(claims []claim, own cluster.Leadership, now time.Time) (c claim, answers, found bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c, found = latest(claims); found {
+		r.claim, r.until = c, now.Add(rivalLife)
+		return c, true, true
+	}
+	return r.claim, false, now.Before(r.until) && r.claim.LaterThan(own)
 }

@@ -88,10 +88,11 @@ func (m *Machine) findHome(ctx context.Context, s *session, records vpn.Cluster)
 	if err != nil {
 		return home, false, err
 	}
-	claims, heard := m.rivals.put(ctx, m, claimTime, func(ctx context.Context) []claim { return m.claims(ctx, asked, uuid) })
-	if !heard {
+	heard, answered := m.rivals.put(ctx, m, claimTime, func(ctx context.Context) hearing { return m.hear(ctx, asked, uuid) })
+	if !answered {
 		return home, false, nil
 	}
+	claims := heard.claims
 	if slices.ContainsFunc(claims, func(c claim) bool { return c.Node == records.Leader && !c.OlderThan(known) }) {
 		return home, false, m.setSilence(Silence{Leader: records.Leader, Since: time.Now().UTC().Round(0)})
 	}

@@ -2,15 +2,10 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"cluster-agent/internal/cluster"
-	"cluster-agent/internal/host"
 )
 
 // ErrOldOrder refuses an order of a leadership that is over.
@@ -37,22 +32,14 @@ type announced struct {
 	Endpoint string `json:"endpoint"`
 }
 
-func (m *Machine) leadershipPath() string {
-	return filepath.Join(m.Files.StateDir(host.NodeAgent), leadershipFile)
-}
+func (m *Machine) leadershipNote() note { return m.note(leadershipFile, "who leads") }
 
 // readLeadership reads the file; zero if there is none. One that cannot be read is
 // worth a line in the log and no more: the records are there, too.
 func (m *Machine) readLeadership() remembered {
 	var r remembered
-	text, err := os.ReadFile(m.leadershipPath())
-	if err == nil {
-		err = json.Unmarshal(text, &r)
-	}
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			m.Log.Warnf("read what this node remembers of leaders: %v", err)
-		}
+	if err := m.leadershipNote().read(&r); err != nil {
+		m.Log.Warn(err)
 		return remembered{}
 	}
 	return r
@@ -86,28 +73,12 @@ func (m *Machine) rememberLeadership(ctx context.Context, s *cluster.Store, l cl
 	if kept.Cluster == uuid && kept.Epoch >= l.Epoch {
 		return nil
 	}
-	return m.writeLeadership(remembered{Leadership: l, Cluster: uuid})
-}
-
-func (m *Machine) writeLeadership(r remembered) error {
-	text, err := json.Marshal(r)
-	if err == nil {
-		_, err = host.WriteFile(m.leadershipPath(), append(text, '\n'), host.Secret())
-	}
-	if err != nil {
-		return fmt.Errorf("remember who leads: %w", err)
-	}
-	return nil
+	return m.leadershipNote().write(remembered{Leadership: l, Cluster: uuid})
 }
 
 // forgetLeadership makes the records count alone: an administrator decides who leads,
 // and may go back behind a leader whose data are lost.
-func (m *Machine) forgetLeadership() error {
-	if err := os.Remove(m.leadershipPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("forget who led: %w", err)
-	}
-	return nil
-}
+func (m *Machine) forgetLeadership() error { return m.leadershipNote().remove() }
 
 // ownLeadership is that of this node, which leads: the one of the record, or one
 // later than any that this node knows of, if the record is another's.
@@ -171,7 +142,7 @@ func (m *Machine) NextLeadership(ctx context.Context, node int, endpoint string)
 		kept := m.readLeadership()
 		next.Epoch = max(own.Epoch, kept.Epoch, kept.Announced.Epoch) + 1
 		kept.Announced = announced{Leadership: next, Endpoint: endpoint}
-		return m.writeLeadership(kept)
+		return m.leadershipNote().write(kept)
 	})
 	return next, err
 }

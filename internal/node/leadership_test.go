@@ -121,7 +121,7 @@ func TestDamagedMemoryOfLeaders(t *testing.T) {
 	m, server, _ := newMachine(t, 1)
 	createCluster(t, server, 1)
 	setLeadership(t, server, cluster.Leadership{Epoch: 4, Node: 1})
-	must(t, os.WriteFile(m.leadershipPath(), []byte("{"), 0o600))
+	must(t, os.WriteFile(m.leadershipNote().path, []byte("{"), 0o600))
 	keepIn(t, m)
 	if got := m.readLeadership(); got.Epoch != 4 || got.Node != 1 {
 		t.Errorf("remembers %+v", got)

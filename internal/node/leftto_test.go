@@ -61,7 +61,7 @@ func TestTakeLead(t *testing.T) {
 	must(t, source.Client().Set(t.Context(), "cluster/uuid", "one", 0).Err())
 	setLeadership(t, source, cluster.Leadership{Epoch: 41, Node: 2})
 	server.Eventually("have the record", func() bool { return leadership(t, server).Epoch == 41 })
-	must(t, m.writeLeadership(remembered{
+	must(t, m.leadershipNote().write(remembered{
 		Leadership: cluster.Leadership{Epoch: 42, Node: 1}, Cluster: "one",
 		Announced: announced{Leadership: cluster.Leadership{Epoch: 43, Node: 3}},
 	}))

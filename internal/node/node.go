@@ -30,14 +30,15 @@ type Machine struct {
 	// another one without an administrator; 0: it never does.
 	LeaderSilence time.Duration
 
-	lookups vpn.Lookups
-	seen    vpn.Whereabouts
-	begun   atomic.Bool // the membership has been looked at since this process started
-	turned  func()      // called after a change of the leader; nil: nobody wants to know
-	vigil   vigil
-	asking  sync.WaitGroup // questions that are under way
-	member  question[membership]
-	rivals  question[[]claim]
+	lookups   vpn.Lookups
+	seen      vpn.Whereabouts
+	begun     atomic.Bool // the membership has been looked at since this process started
+	turned    func()      // called after a change of the leader; nil: nobody wants to know
+	vigil     vigil
+	asking    sync.WaitGroup // questions that are under way
+	member    question[membership]
+	rivals    question[hearing]
+	lastRival rivalMemory
 }
 
 // vigil is what one run of Settle remembers for the next.

@@ -2,16 +2,9 @@ package node
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"cluster-agent/internal/cluster"
-	"cluster-agent/internal/host"
 	"cluster-agent/vpn"
 )
 
@@ -46,38 +39,23 @@ func (q Silence) ripe(limit time.Duration, now time.Time) bool {
 	return q.Leader != 0 && limit > 0 && now.Sub(q.Since) >= limit
 }
 
-func (m *Machine) silencePath() string {
-	return filepath.Join(m.Files.StateDir(host.NodeAgent), silenceFile)
-}
+func (m *Machine) silenceNote() note { return m.note(silenceFile, "since when the leader is silent") }
 
 // silence reads the file; zero if there is none, or none that can be read.
 func (m *Machine) silence() Silence {
 	var q Silence
-	text, err := os.ReadFile(m.silencePath())
-	if err == nil {
-		err = json.Unmarshal(text, &q)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		m.Log.Warnf("read since when the leader is silent: %v", err)
+	if err := m.silenceNote().read(&q); err != nil {
+		m.Log.Warn(err)
+		return Silence{}
 	}
 	return q
 }
 
 func (m *Machine) setSilence(q Silence) error {
 	if q.Leader == 0 {
-		if err := os.Remove(m.silencePath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("forget the leader's silence: %w", err)
-		}
-		return nil
+		return m.silenceNote().remove()
 	}
-	text, err := json.Marshal(q)
-	if err == nil {
-		_, err = host.WriteFile(m.silencePath(), append(text, '\n'), host.Secret())
-	}
-	if err != nil {
-		return fmt.Errorf("note since when the leader is silent: %w", err)
-	}
-	return nil
+	return m.silenceNote().write(q)
 }
 
 // listen looks whether the leader that this node follows is silent, and notes it. What a

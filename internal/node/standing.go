@@ -1,16 +1,6 @@
 package node
 
-import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"time"
-
-	"cluster-agent/internal/host"
-)
+import "time"
 
 // Standing is what this node knows of its own membership in the cluster. See the
 // package comment for what makes it change.
@@ -170,35 +160,16 @@ func (s Standing) again(now time.Time) time.Time {
 // standingFile is in the state directory of the node agent.
 const standingFile = "membership.json"
 
-func (m *Machine) standingPath() string {
-	return filepath.Join(m.Files.StateDir(host.NodeAgent), standingFile)
-}
+func (m *Machine) standingNote() note { return m.note(standingFile, "this node's membership") }
 
 // Standing reads what this node knows of its membership; the zero Standing if it
 // never was a member.
 func (m *Machine) Standing() (Standing, error) {
 	var s Standing
-	text, err := os.ReadFile(m.standingPath())
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &s)
-	}
-	if err != nil {
-		return Standing{}, fmt.Errorf("read this node's membership: %w", err)
+	if err := m.standingNote().read(&s); err != nil {
+		return Standing{}, err
 	}
 	return s, nil
 }
 
-// setStanding writes the file, if it says something else.
-func (m *Machine) setStanding(s Standing) error {
-	text, err := json.Marshal(s)
-	if err == nil {
-		_, err = host.WriteFile(m.standingPath(), append(text, '\n'), host.Secret())
-	}
-	if err != nil {
-		return fmt.Errorf("write this node's membership: %w", err)
-	}
-	return nil
-}
+func (m *Machine) setStanding(s Standing) error { return m.standingNote().write(s) }

@@ -120,12 +120,12 @@ func TestStandingFile(t *testing.T) {
 	if s, err := m.Standing(); err != nil || s != want {
 		t.Errorf("%+v, %v; want %+v", s, err, want)
 	}
-	info, err := os.Stat(m.standingPath())
+	info, err := os.Stat(m.standingNote().path)
 	must(t, err)
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v", info.Mode())
 	}
-	must(t, os.WriteFile(m.standingPath(), []byte("no JSON"), 0o600))
+	must(t, os.WriteFile(m.standingNote().path, []byte("no JSON"), 0o600))
 	if s, err := m.Standing(); err == nil || !strings.Contains(err.Error(), "membership") || s != (Standing{}) {
 		t.Errorf("rubbish: %+v, %v", s, err)
 	}

@@ -28,16 +28,17 @@ type rival struct {
 	announced bool               // this node itself has announced it
 	prepared  bool               // this node's records have it ready to lead
 	alone     bool               // most nodes do not follow this one
-	unheard   bool               // a node that may lead is not there, or not yet
+	unheard   bool               // a node that may lead has not said whether it does
+	answers   bool               // it has said so now, and not only some time ago
 }
 
 // giveWay makes a leader of old, which was off or cut off while another node became the
 // leader, a worker of that one. See the package comment for when it does. It returns when
 // it wants to look again.
 func (m *Machine) giveWay(ctx context.Context, s *session) (time.Time, error) {
-	r, found, err := m.rival(ctx, s, func(nodes []vpn.Node, uuid string) []claim {
-		claims, _ := m.rivals.put(ctx, m, claimTime, func(ctx context.Context) []claim { return m.claims(ctx, nodes, uuid) })
-		return claims
+	r, found, err := m.rival(ctx, s, func(nodes []vpn.Node, uuid string) hearing {
+		heard, _ := m.rivals.put(ctx, m, claimTime, func(ctx context.Context) hearing { return m.hear(ctx, nodes, uuid) })
+		return heard
 	})
 	if err != nil {
 		return time.Time{}, err
@@ -48,13 +49,14 @@ func (m *Machine) giveWay(ctx context.Context, s *session) (time.Time, error) {
 		m.vigil.rivalSaid = cluster.Leadership{}
 		return m.lookOut(ctx, s, r, now)
 	}
-	if again, early := m.tooEarly(r, now); early {
-		if !r.prepared || m.LeaderSilence <= 0 || !r.alone {
-			return again, m.holdWrites(ctx, s, false)
-		}
-		return now.Add(seekInterval), m.holdWrites(ctx, s, true)
+	again, early := m.tooEarly(r, now)
+	if !early && r.answers {
+		return time.Time{}, m.goHome(ctx, s, r.claim)
 	}
-	return time.Time{}, m.goHome(ctx, s, r.claim)
+	if hold := r.prepared && r.alone && m.LeaderSilence > 0; hold || !early {
+		return now.Add(seekInterval), m.holdWrites(ctx, s, hold)
+	}
+	return again, m.holdWrites(ctx, s, false)
 }
 
 // lookOut says when a leader of whom no rival is known looks again. One that has just come
@@ -128,7 +130,7 @@ func (m *Machine) tooEarly(r rival, now time.Time) (again time.Time, early bool)
 
 // rival looks for a node to which this one, if it leads, has to give way. ask asks nodes
 // whether they lead.
-func (m *Machine) rival(ctx context.Context, s *session, ask func([]vpn.Node, string) []claim) (r rival, found bool, err error) {
+func (m *Machine) rival(ctx context.Context, s *session, ask func([]vpn.Node, string) hearing) (r rival, found bool, err error) {
 	role, err := s.readRole(ctx)
 	if err != nil || !role.Master {
 		return r, false, err
@@ -155,12 +157,10 @@ func (m *Machine) rival(ctx context.Context, s *session, ask func([]vpn.Node, st
 	if err != nil {
 		return r, false, err
 	}
-	r.unheard = slices.ContainsFunc(prepared(records), func(id int) bool {
-		return !slices.ContainsFunc(suspects, func(n vpn.Node) bool { return n.ID == id })
-	})
-	claims := ask(suspects, uuid)
-	claims = slices.DeleteFunc(claims, func(c claim) bool { return !c.LaterThan(r.own) })
-	if r.claim, found = latest(claims); found {
+	heard := ask(suspects, uuid)
+	r.unheard = slices.ContainsFunc(prepared(records), func(id int) bool { return !slices.Contains(heard.answered, id) })
+	later := slices.DeleteFunc(slices.Clone(heard.claims), func(c claim) bool { return !c.LaterThan(r.own) })
+	if r.claim, r.answers, found = m.lastRival.recall(later, r.own, time.Now()); found {
 		r.prepared = r.node.Endpoint != ""
 		if r.announced = r.Leadership == next.Leadership; r.announced {
 			r.node.Endpoint = next.Endpoint
@@ -203,7 +203,7 @@ func (m *Machine) Overtaken(ctx context.Context) error {
 		defer cancel()
 		for {
 			s.forget()
-			r, found, err := m.rival(ctx, s, func(nodes []vpn.Node, uuid string) []claim { return m.claims(ctx, nodes, uuid) })
+			r, found, err := m.rival(ctx, s, func(nodes []vpn.Node, uuid string) hearing { return m.hear(ctx, nodes, uuid) })
 			if err != nil {
 				return err
 			}
