@@ -206,7 +206,7 @@ func TestResolveIsBounded(t *testing.T) {
 // warns of nothing new logs nothing.
 func TestLookupsFailInTheSameWords(t *testing.T) {
 	t.Parallel()
-	closed, err := net.ListenPacket("udp", "127.0.0.1:0")
+	closed, err := new(net.ListenConfig).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func TestLookupsFailInTheSameWords(t *testing.T) {
 	if err = closed.Close(); err != nil {
 		t.Fatal(err)
 	}
-	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "udp", server)
 	}}
 	for range 2 {

@@ -64,8 +64,8 @@ type Journal interface {
 	Result(t Task) (Result, error)
 	// Leave says that the task runs no more, though its result is not stored.
 	Leave(t Task)
-	// Forget says that the task is over, its result stored or not needed.
-	Forget(t Task) error
+	// Forget says that the task is over, and that this result of it is stored.
+	Forget(t Task, r Result) error
 }
 
 // Past is what is known of a task from before.

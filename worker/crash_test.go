@@ -128,8 +128,8 @@ func (n notes) Keep(task worker.Task, result worker.Result) error {
 
 func (n notes) Result(task worker.Task) (worker.Result, error) { return n.m.journal.Result(task) }
 
-func (n notes) Forget(task worker.Task) error {
-	return n.m.do(func() error { return n.m.journal.Forget(task) })
+func (n notes) Forget(task worker.Task, result worker.Result) error {
+	return n.m.do(func() error { return n.m.journal.Forget(task, result) })
 }
 
 // world is what outlives the lives of an agent.

@@ -89,7 +89,7 @@ func (w *Worker) store(ctx context.Context, task Task, result Result) {
 	err := w.cfg.Board.Finish(ctx, task, result)
 	late.Stop()
 	if err == nil {
-		w.forget(task)
+		w.forget(task, result)
 		return
 	}
 	w.cfg.Log.Errorf("%s: store result: %v; it is stored when that is possible again", w.subject(task), err)
@@ -107,8 +107,8 @@ func (w *Worker) keep(task Task, result Result) {
 	}
 }
 
-func (w *Worker) forget(task Task) {
-	if err := w.cfg.Journal.Forget(task); err != nil {
+func (w *Worker) forget(task Task, result Result) {
+	if err := w.cfg.Journal.Forget(task, result); err != nil {
 		w.cfg.Log.Errorf("%s: %v", w.subject(task), err)
 	}
 }

@@ -131,6 +131,12 @@ type Result struct {
 	Announcements []Announcement
 }
 
+// Ended is a task that has ended, by its key, and what it came to.
+type Ended struct {
+	Key    string
+	Result Result
+}
+
 // Announcement is an event that goes out with the result of a task.
 type Announcement struct {
 	Channel string

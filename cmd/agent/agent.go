@@ -103,7 +103,7 @@ func newAgent(s settings, notes *journal.Journal, log *logrus.Entry, env *enviro
 	s.tasks.Dial = env.Files().Dialer(dialTime)
 	options := redisq.Options{
 		Agent: s.agent, Instance: notes.Instance(), Server: s.tasks, PollingInterval: s.tuning.PollingInterval,
-		Environment: stateVariables, Log: log,
+		Environment: stateVariables, Log: log, Ended: notes.Ended(),
 	}
 	a := &agent{tasks: redisq.NewTasks(options), journal: notes, log: log}
 	presence := redisq.NewPresence(options)

@@ -301,3 +301,39 @@ func TestResultOutlivesAReplica(t *testing.T) {
 		t.Errorf("the step ran %d times", n.runs("late"))
 	}
 }
+
+// Beyond the rules: a leader that dies may take the result of a task with it, and an agent
+// that dies with it has run the task nevertheless. What it came to is told once more.
+func TestEndedBeforeTheKill(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	n.step("say/10", n.noting("echo done; echo told >&2; exit 3"))
+	first := n.start(nil)
+	payload := `{"id":"over","action":"say"}`
+	ended := n.watch("over")
+	n.redis.Do(t, "lpush", n.id+"/tasks", payload)
+	final := ended()
+	list := n.listOf()
+	n.dies(first)
+	for _, where := range []string{list, n.id + "/tasks"} {
+		for _, part := range []string{"context", "exit_code", "output", "error"} {
+			n.redis.Do(t, "del", "task/"+n.id+"/over/"+part)
+		}
+		n.redis.Do(t, "lpush", where, payload)
+		told := n.watch("over")
+		again := n.start(nil)
+		if got := told(); got != final {
+			t.Errorf("final status is %s, was %s", got, final)
+		}
+		n.want("over", "exit_code", "3")
+		n.want("over", "output", "done\n")
+		if text := n.get("over", "error"); !strings.Contains(text, "told") {
+			t.Errorf("error text is %q", text)
+		}
+		until(t, "nothing is in progress", func() bool { return len(n.inProgress()) == 0 })
+		n.dies(again)
+	}
+	if n.runs("over") != 1 {
+		t.Errorf("the step ran %d times", n.runs("over"))
+	}
+}

@@ -65,7 +65,7 @@ func NeedLab(t *testing.T) {
 	if err := lab.Usable(); err != nil {
 		why = err.Error()
 	}
-	if os.Getenv("CI") == "true" {
+	if os.Getenv("CI") == "true" { //nolint:forbidigo // tests alone call it
 		t.Fatalf("CANNOT RUN: in CI every test must run: %s", why)
 	}
 	t.Skipf("SKIPPED: %s", why)

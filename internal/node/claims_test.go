@@ -12,7 +12,9 @@ import (
 func TestRivalMemory(t *testing.T) {
 	t.Parallel()
 	own := cluster.Leadership{Epoch: 3, Node: 1}
-	of := func(epoch int64, node int) claim { return claim{Leadership: cluster.Leadership{Epoch: epoch, Node: node}} }
+	of := func(epoch int64, node int) claim {
+		return claim{Leadership: cluster.Leadership{Epoch: epoch, Node: node}}
+	}
 	began := time.Now()
 	var memory rivalMemory
 	for i, step := range []struct {

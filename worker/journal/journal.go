@@ -20,6 +20,9 @@
 // That a task is begun is on disk before the wait of [Journal.Begin] returns.
 // Which step it has come to is only written, which survives a kill and not a
 // power failure: after one, a task that was begun counts as started.
+//
+// What a task came to stays in the logs after its end, until they are written anew: see
+// [Journal.Ended].
 package journal
 
 import (
@@ -43,6 +46,7 @@ type Journal struct {
 
 	mu      sync.Mutex
 	entries map[string]*entry // by the tasks' keys
+	ended   []worker.Ended    // in earlier lives, the last one last
 	kept    int64             // bytes of results kept
 	log     *log
 	line    []byte // to write records in
@@ -156,7 +160,7 @@ func (j *Journal) Step(task worker.Task, name string) error {
 }
 
 // Forget implements [worker.Journal].
-func (j *Journal) Forget(task worker.Task) error {
+func (j *Journal) Forget(task worker.Task, result worker.Result) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e := j.entries[task.Key]
@@ -173,7 +177,7 @@ func (j *Journal) Forget(task worker.Task) error {
 		return errors.Join(j.write(e.record(task.Key)), dropped)
 	}
 	delete(j.entries, task.Key)
-	return errors.Join(j.write(record{Kind: endKind, Key: task.Key}), dropped)
+	return errors.Join(j.write(record{Kind: endKind, Key: task.Key, Result: brief(result)}), dropped)
 }
 
 // Leave implements [worker.Journal].

@@ -35,7 +35,8 @@ func (j *Journal) load(o options) (warning, err error) {
 	// now, while the other file, which is about to be overwritten, is there.
 	err = errors.Join(err, o.disk.syncFile(j.log.files[j.log.current]))
 	unreadable, found := j.findResults()
-	if err = errors.Join(err, found, j.log.begin(j.live())); err != nil {
+	carried, encodeErr := j.carried(o.logSize / 4)
+	if err = errors.Join(err, found, encodeErr, j.log.begin(append(carried, j.live()...))); err != nil {
 		return nil, errors.Join(err, j.log.close())
 	}
 	return errors.Join(warning, unreadable), nil
@@ -44,20 +45,23 @@ func (j *Journal) load(o options) (warning, err error) {
 // recall replays the newer log, if there is one that can be read.
 func (j *Journal) recall() error {
 	var unreadable []error
-	var newest []record
+	var older, newest []record
 	for number := range j.log.files {
 		head, records, err := j.log.read(number)
 		switch {
 		case err != nil && !j.log.isBlank(number):
 			unreadable = append(unreadable, err)
 		case err == nil && head.Generation > j.log.generation:
-			newest = records
+			older, newest = newest, records
 			j.log.current, j.log.generation, j.log.instance = number, head.Generation, head.Instance
+		case err == nil:
+			older = records
 		}
 	}
 	for _, r := range newest {
 		replay(j.entries, r)
 	}
+	j.ended = endings(older, newest)
 	if j.log.instance != "" {
 		return nil // the other one is older, or was being made
 	}

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"strconv"
+
+	"cluster-agent/worker"
 )
 
 // record is one line of a log.
@@ -21,6 +23,8 @@ type record struct {
 	Boot   string `json:"boot,omitempty"`
 	Step   string `json:"step,omitempty"`
 	Count  int    `json:"count,omitempty"` // of equal tasks, of which one began; 0 is 1
+	// Result is that of a task that has ended, see brief.
+	Result *worker.Result `json:"result,omitempty"`
 	// Of the first line of a log.
 	Instance   string `json:"instance,omitempty"`
 	Generation int64  `json:"generation,omitempty"`
@@ -68,7 +72,7 @@ func (r record) encode(lines []byte, seal int64) ([]byte, error) {
 // appendJSON writes the kinds that each task needs by hand: encoding/json takes
 // longer than all the rest of a record.
 func (r record) appendJSON(lines []byte) ([]byte, error) {
-	if r.Kind == headKind || !isPlain(r.ID) || !isPlain(r.Action) || !isPlain(r.Step) {
+	if r.Kind == headKind || !isPlain(r.ID) || !isPlain(r.Action) || !isPlain(r.Step) || !isSilent(r.Result) {
 		text, err := json.Marshal(r)
 		if err != nil {
 			return nil, fmt.Errorf("encode record: %w", err)
@@ -92,7 +96,18 @@ func (r record) appendJSON(lines []byte) ([]byte, error) {
 	if r.Count > 1 {
 		lines = strconv.AppendInt(append(lines, `,"count":`...), int64(r.Count), 10)
 	}
+	if r.Result != nil {
+		lines = strconv.AppendInt(append(lines, `,"result":{"ExitCode":`...), int64(r.Result.ExitCode), 10)
+		lines = append(append(lines, `,"Final":{"status":"`...), r.Result.Final.Status...)
+		lines = strconv.AppendInt(append(lines, `","progress":`...), int64(r.Result.Final.Percent), 10)
+		lines = append(lines, "}}"...)
+	}
 	return append(lines, '}'), nil
+}
+
+// isSilent tells whether a result, if there is one, is a final status and no more.
+func isSilent(r *worker.Result) bool {
+	return r == nil || len(r.Output)+len(r.Error)+len(r.Held)+len(r.Announcements) == 0 && !r.Builtin && !r.OnReplica && isPlain(string(r.Final.Status))
 }
 
 // isPlain tells whether a text stands in JSON as it is.

@@ -22,22 +22,23 @@ type ended struct {
 // past is a task that has ended.
 type past struct {
 	result     worker.Result
-	at         time.Time
-	connection int64 // over which it was fetched
-	doubtful   bool  // its result may be in a Redis in which it waits, too
-	stripped   bool  // of what it printed
+	until      time.Time // for how long it is remembered
+	connection int64     // over which it was fetched; 0: in an earlier life
+	doubtful   bool      // its result may be in a Redis in which it waits, too
+	stripped   bool      // of what it printed
 }
 
 // What is remembered: that a task has run for longer than what it printed, since
 // to run it again may do harm.
 const (
-	endedTime  = time.Minute // longer than a replica lags behind
-	endedTasks = 8192
-	endedBytes = 4 << 20
+	endedTime   = time.Minute // longer than a replica lags behind
+	earlierTime = time.Hour   // longer than an agent that was down waits for its leader, as a rule
+	endedTasks  = 8192
+	endedBytes  = 4 << 20
 )
 
 // add remembers one, and forgets what is too old or too much.
-func (e *ended) add(key string, p past) {
+func (e *ended) add(key string, p past, now time.Time) {
 	if _, again := e.tasks[key]; again {
 		e.forget(key)
 	}
@@ -53,10 +54,20 @@ func (e *ended) add(key string, p past) {
 	for e.bytes > endedBytes {
 		e.strip(e.full[0])
 	}
-	for p.at.Sub(e.tasks[e.order[0]].at) > endedTime || len(e.order) > endedTasks {
+	for now.After(e.tasks[e.order[0]].until) || len(e.order) > endedTasks {
 		e.forget(e.order[0])
 	}
 }
+
+// addEarlier remembers the tasks of earlier lives.
+func (e *ended) addEarlier(tasks []worker.Ended, now time.Time) {
+	for _, task := range tasks {
+		e.add(task.Key, past{result: task.Result, until: now.Add(earlierTime)}, now)
+	}
+}
+
+// counts tells whether a task is still remembered.
+func (p past) counts() bool { return time.Now().Before(p.until) }
 
 // forget forgets a task, most often the oldest.
 func (e *ended) forget(key string) {
@@ -99,13 +110,14 @@ func (p past) remembered() worker.Result {
 func (t *Tasks) remember(task worker.Task, result worker.Result) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := past{result: result, at: time.Now(), connection: t.connection()}
+	now := time.Now()
+	p := past{result: result, until: now.Add(endedTime), connection: t.connection()}
 	if h, held := t.held[string(task.Payload)]; held {
 		p.connection, p.doubtful = h.connection, h.epoch < t.epoch()
 	}
 	// A Redis that had both the task and its result may come back with both.
 	p.doubtful = p.doubtful || t.ended.tasks[task.Key].doubtful
-	t.ended.add(task.Key, p)
+	t.ended.add(task.Key, p, now)
 }
 
 // recall returns what is remembered of a task that Redis may have lost sight of
@@ -114,7 +126,7 @@ func (t *Tasks) recall(key string) (past, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p, known := t.ended.tasks[key]
-	return p, known && p.connection < t.connection() && time.Since(p.at) < endedTime
+	return p, known && p.connection < t.connection() && p.counts()
 }
 
 // restore stores the result of a task again that came back, although it has run,

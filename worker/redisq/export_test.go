@@ -34,7 +34,8 @@ func Remembered(tasks, output int, every time.Duration) (known, full int) {
 	for n := range tasks {
 		for range 2 {
 			result := worker.Result{Output: make([]byte, output)}
-			e.add(strconv.Itoa(n), past{result: result, at: began.Add(time.Duration(n) * every)})
+			now := began.Add(time.Duration(n) * every)
+			e.add(strconv.Itoa(n), past{result: result, until: now.Add(endedTime)}, now)
 		}
 	}
 	if len(e.order) != len(e.tasks) || e.bytes != len(e.full)*output {

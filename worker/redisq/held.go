@@ -1,10 +1,6 @@
 package redisq
 
-import (
-	"time"
-
-	"cluster-agent/worker"
-)
+import "cluster-agent/worker"
 
 // hold notes that a payload is handed out, and in which epoch it was found.
 func (t *Tasks) hold(payload string, epoch int64) {
@@ -59,7 +55,7 @@ func (t *Tasks) isKnown(task worker.Task) bool {
 	defer t.mu.Unlock()
 	_, held := t.held[string(task.Payload)]
 	p, ended := t.ended.tasks[task.Key]
-	return held || ended && time.Since(p.at) < endedTime
+	return held || ended && p.counts()
 }
 
 // wasAway tells whether Redis may have lost sight of a task since it was taken, or

@@ -19,7 +19,9 @@ type Options struct {
 	PollingInterval time.Duration // longest wait of one BLMOVE, and the heartbeat's period
 	// Environment reads the variables that are mirrored to <agent id>/environment.
 	Environment func() (map[string]string, error)
-	Log         *logrus.Entry
+	// Ended are tasks that ended in earlier lives: they are not run again, should Redis have lost sight of that.
+	Ended []worker.Ended
+	Log   *logrus.Entry
 }
 
 // Tasks is an agent's queue and its board in one Redis: a task leaves the list
@@ -73,7 +75,7 @@ func NewTasks(opt Options) *Tasks {
 	health := newHealth("Redis at "+opt.Server.Address, opt.Log)
 	fetch := &link{server: opt.Server, size: 1}
 	fetch.server.replyTime = opt.PollingInterval + replyTime
-	return &Tasks{
+	t := &Tasks{
 		opt: opt, health: health, fetch: fetch, fetched: 1, suspect: true,
 		looks:   &link{server: opt.Server, size: lookConnections},
 		outbox:  newOutbox(&link{server: opt.Server, size: outboxConnections}, health, opt.PollingInterval),
@@ -81,6 +83,8 @@ func NewTasks(opt Options) *Tasks {
 		foreign: map[string]string{},
 		ended:   ended{tasks: map[string]past{}},
 	}
+	t.ended.addEarlier(opt.Ended, time.Now())
+	return t
 }
 
 // outboxConnections are one for the batches and one to give tasks back;
