@@ -114,7 +114,7 @@ func (s *Store) Create(ctx context.Context, network string, first vpn.Node, uuid
 func (s *Store) Persist(ctx context.Context) error {
 	err := s.redis.BgSave(ctx).Err()
 	// A save that is under way may have begun too early: another has to follow.
-	for err != nil && strings.Contains(err.Error(), "in progress") && pause(ctx) {
+	for isSaving(err) && pause(ctx) {
 		err = s.redis.BgSave(ctx).Err()
 	}
 	if err != nil {
@@ -134,6 +134,19 @@ func (s *Store) Persist(ctx context.Context) error {
 		}
 	}
 }
+
+// BeginSave has Redis begin to write its data to disk, for which nobody waits: with many
+// data that takes seconds. A save that is under way may have begun too early; then Redis'
+// own rule, "save", brings the next.
+func (s *Store) BeginSave(ctx context.Context) error {
+	if err := s.redis.BgSave(ctx).Err(); err != nil && !isSaving(err) {
+		return fmt.Errorf("have Redis save its data to disk: %w", err)
+	}
+	return nil
+}
+
+// isSaving tells that Redis refuses to save because it does so.
+func isSaving(err error) bool { return err != nil && strings.Contains(err.Error(), "in progress") }
 
 func savedWell(status string) error {
 	if status != "ok" {

@@ -109,3 +109,26 @@ func TestPersistDuringBackgroundSave(t *testing.T) {
 		t.Errorf("after the power cut: %d, %v", last, err)
 	}
 }
+
+// TestBeginSave: nobody waits for the data, and one save after the other is asked for.
+func TestBeginSave(t *testing.T) {
+	t.Parallel()
+	store, client, server := newStore(t, "rdb-key-save-delay 200000")
+	ctx := t.Context()
+	_, err := store.NextID(ctx)
+	must(t, err)
+	saving := func() bool {
+		return client.InfoMap(ctx, "persistence").Val()["Persistence"]["rdb_bgsave_in_progress"] == "1"
+	}
+	must(t, store.BeginSave(ctx))
+	must(t, store.BeginSave(ctx))
+	if !saving() {
+		t.Error("it has waited for the data")
+	}
+	server.Eventually("have saved", func() bool { return !saving() })
+	server.Kill()
+	server.Run()
+	if last, err := store.LastID(ctx); err != nil || last != 1 {
+		t.Errorf("after the power cut: %d, %v", last, err)
+	}
+}

@@ -22,8 +22,8 @@ func (sw *switching) lead(ctx context.Context) error {
 		return err
 	}
 	// What is seen must survive a power cut: that this Redis is a master is kept
-	// before anybody can read who leads. The data follow beside the turn, for
-	// which the others wait; should they be cut off, Settle finds that this node leads.
+	// before anybody can read who leads. The data follow, and nobody waits for them;
+	// should they be cut off, Settle finds that this node leads.
 	rememberErr := sw.session.Remember(ctx)
 	own, err := sw.begun(ctx)
 	if err == nil {
@@ -32,9 +32,7 @@ func (sw *switching) lead(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(rememberErr, err)
 	}
-	saved := make(chan error, 1)
-	go func() { saved <- sw.session.Persist(ctx) }()
-	err = errors.Join(rememberErr, sw.turn(ctx), <-saved, sw.machine.rememberLeadership(ctx, sw.session.Store, own))
+	err = errors.Join(rememberErr, sw.session.BeginSave(ctx), sw.turn(ctx), sw.machine.rememberLeadership(ctx, sw.session.Store, own))
 	if err == nil {
 		sw.Say("node %d leads: its Redis is master, its VPN the hub", sw.target.ID)
 	}
