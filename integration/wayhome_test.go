@@ -2,12 +2,15 @@ package integration
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 
 	"cluster-agent/integration/lab"
 )
@@ -193,6 +196,51 @@ func TestSwitchLeaderAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	comesHome(ctx, t, c)
+}
+
+// An old leader that was cut off, and is there again, hands out no node ids from the first
+// moment, and nobody is promoted by it: the new one does both.
+func TestOldLeaderRefuses(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t, 4*time.Minute)
+	c := newCluster(ctx, t, 3)
+	prepare(ctx, t, c, 2, 3)
+	old := c.Lab.Node(1)
+	key, err := wgtypes.GeneratePrivateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var request map[string]any
+	if err = json.Unmarshal([]byte(mustRun(ctx, t, c.Lab.Node(2), "agent", "join-request")), &request); err != nil {
+		t.Fatal(err)
+	}
+	request["public_key"] = key.PublicKey().String()
+	if err = old.CutLink(); err != nil {
+		t.Fatal(err)
+	}
+	for _, on := range []int{3, 2} {
+		if err = c.SwitchLeader(ctx, on, 3); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.MoveTo(3)
+	if err = old.RestoreLink(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for action, input := range map[string]any{"add-node": request, "promote-node": map[string]any{"node_id": 2, "dry_run": true}} {
+		got, callErr := old.Call(ctx, action, input)
+		t.Logf("%s: exit code %d, %q", action, got.Code, got.Stderr)
+		refused := got.Code == 33 && strings.Contains(got.Stderr, "node 3 leads")
+		// It holds back all that is to be written until it is home, where it is a replica.
+		held := got.Code == 1 && (strings.Contains(got.Stderr, "it is gone") || strings.Contains(got.Stderr, "this node is a worker"))
+		if callErr != nil || !refused && !held {
+			t.Errorf("%s: %+v, %v", action, got, callErr)
+		}
+	}
+	comesHome(ctx, t, c)
+	if got, callErr := c.Lab.Node(3).Call(ctx, "add-node", request); callErr != nil || got.Code != 0 || !strings.Contains(got.Stdout, `"node_id":4`) {
+		t.Errorf("add-node on the new leader: %+v, %v", got, callErr)
+	}
 }
 
 // An old leader's disk may be some seconds older than its death: tasks that it ran wait

@@ -61,8 +61,12 @@ func awaitLead(ctx context.Context, machine *node.Machine, log *logrus.Entry) {
 				log.Warnf("%v: no tasks are taken", err)
 			}
 		}
-		if !wait.For(waiting, heldInterval) {
-			return
+		if wait.For(waiting, heldInterval) {
+			continue
 		}
+		if ctx.Err() == nil {
+			log.Warnf("whether another node leads could not be found out within %s, tasks are taken: %v", heldTime, err)
+		}
+		return
 	}
 }

@@ -102,7 +102,7 @@ var errTicketClosed = errors.New("the ticket is closed")
 // Wait waits for the outcome. progress (may be nil) is told the news. A Redis
 // that is away is waited for: the subscription is renewed with its connection,
 // and the record is looked at then and every now and then. Wait ends as soon as
-// ctx does, and may be called again.
+// ctx does, and may be called again. [ErrGone] is the end of a task that nobody will end.
 func (t *Ticket) Wait(ctx context.Context, progress func(worker.Progress)) (Outcome, error) {
 	if progress == nil {
 		progress = func(worker.Progress) {}
@@ -140,6 +140,7 @@ type waiting struct {
 	looking bool             // one is under way
 	again   bool             // and is to be followed by another
 	result  record           // found
+	gone    int              // how many looks in a row have found the task gone
 	overdue <-chan time.Time // the end of patience with the final news
 	done    bool
 }
@@ -148,6 +149,7 @@ type waiting struct {
 type record struct {
 	outcome Outcome
 	found   bool
+	gone    bool
 	err     error
 }
 
@@ -188,8 +190,13 @@ func (w *waiting) look(ctx context.Context) {
 // judge decides whether a record is the end of the wait.
 func (w *waiting) judge(ctx context.Context, seen record) {
 	w.looking = false
+	if w.gone++; !seen.gone {
+		w.gone = 0
+	}
 	switch {
 	case w.result.found:
+	case w.gone >= enoughLooks:
+		w.result, w.done = record{err: ErrGone}, true
 	case seen.found, isDenial(seen.err):
 		w.result = seen
 		w.done = seen.err != nil || w.ticket.final != "" || certain(seen.outcome)
@@ -233,7 +240,7 @@ func (t *Ticket) read(ctx context.Context, final worker.Status) record {
 		return record{err: fmt.Errorf("read outcome: %w", err)}
 	}
 	if errors.Is(code.Err(), redis.Nil) {
-		return record{outcome: replaced(final), found: final != ""}
+		return record{outcome: replaced(final), found: final != "", gone: final == "" && t.isGone(ctx)}
 	}
 	exit, err := strconv.Atoi(code.Val())
 	if err != nil {

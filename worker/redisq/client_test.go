@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -114,6 +116,38 @@ func TestWaitReplaced(t *testing.T) {
 		if !outcome.Replaced || outcome.Status != status || outcome.ExitCode != code {
 			t.Errorf("outcome is %+v", outcome)
 		}
+	}
+}
+
+// TestWaitGone: a Redis that comes to follow another one has its tasks no more, unless that
+// one has them.
+func TestWaitGone(t *testing.T) {
+	t.Parallel()
+	server, c := client(t)
+	leader, _ := client(t)
+	ticket := submit(t, c, redisq.Order{Agent: agent, Action: "a"})
+	payload := server.Do(t, "lindex", agent+"/tasks", "0")
+	host, port, err := net.SplitHostPort(leader.Address)
+	must(t, err)
+	follow := func() {
+		server.Do(t, "replicaof", host, port)
+		eventually(t, "it follows", func() bool {
+			return strings.Contains(fmt.Sprint(server.Do(t, "info", "replication")), "master_link_status:up")
+		})
+	}
+	for _, list := range []string{agent + "/tasks", agent + "/tasks/in-progress/1"} {
+		leader.Do(t, "lpush", list, payload)
+		follow()
+		limited, stop := context.WithTimeout(t.Context(), 5*time.Second) // longer than enough looks take
+		_, err = ticket.Wait(limited, nil)
+		stop()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("in %s: %v", list, err)
+		}
+		leader.Do(t, "del", list)
+	}
+	if _, err = ticket.Wait(t.Context(), nil); !errors.Is(err, redisq.ErrGone) {
+		t.Error(err)
 	}
 }
 
