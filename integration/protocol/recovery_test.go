@@ -255,6 +255,34 @@ func TestTwoAgents(t *testing.T) {
 	}
 }
 
+// An agent that is stopped for so long that another one of its id settles its task tells
+// no second end of it when it goes on.
+//
+// Rule (section 7): "**No task is lost.**"
+func TestStoppedAgent(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	gate := n.gate()
+	n.step("hold/10", n.noting(gate.wait()))
+	interval := map[string]string{"AGENT_POLLING_INTERVAL": "300ms"}
+	first := n.start(interval)
+	n.begin("mine", "hold")
+	finals := n.watchFinals()
+	second := n.start(interval)
+	second.shows(t, "another agent with the id "+n.id+" runs")
+	first.signal(syscall.SIGSTOP)
+	until(t, "the task is settled", func() bool { return n.has("mine") })
+	gate.open()
+	first.signal(syscall.SIGCONT)
+	first.shows(t, `task/`+n.id+`/mine: action "hold" status is "completed"`)
+	first.signal(syscall.SIGTERM) // it ends when all is told that there is to tell
+	first.end()
+	n.want("mine", "exit_code", "12")
+	if told := finals.count("mine"); told != 1 || n.runs("mine") != 1 {
+		t.Errorf("it ran %d times, its end was told %d times", n.runs("mine"), told)
+	}
+}
+
 // A second agent that was killed left its notes in a journal of its own: the next
 // one goes on with that.
 func TestSecondJournal(t *testing.T) {

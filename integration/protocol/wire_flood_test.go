@@ -152,6 +152,13 @@ func (f *finals) add(id, payload string) {
 	f.last[id] = news.Status
 }
 
+// count is how often a task ended.
+func (f *finals) count(id string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.times[id]
+}
+
 // missing are the tasks that have none yet.
 func (f *finals) missing(pushed map[string]kind) []string {
 	f.mu.Lock()

@@ -38,6 +38,7 @@ func (t *Tasks) Report(ctx context.Context, task worker.Task, p worker.Progress)
 
 // Heartbeat implements [worker.Board].
 func (t *Tasks) Heartbeat(ctx context.Context, task worker.Task, p worker.Progress) {
+	t.beat(string(task.Payload))
 	text := message(p)
 	t.outbox.tell(ctx, &write{commands: func(ctx context.Context) []*redis.Cmd {
 		return []*redis.Cmd{
@@ -109,7 +110,8 @@ func (t *Tasks) finish(ctx context.Context, task worker.Task, result worker.Resu
 	environment := t.environment(result)
 	list := t.list(task.Key)
 	w := &write{
-		finishes: task.Key,
+		finishes:   task.Key,
+		unanswered: t.hasLapsed(string(task.Payload)),
 		landed: func(ctx context.Context) []*redis.Cmd {
 			return []*redis.Cmd{
 				command(ctx, "lpos", list, task.Payload),

@@ -1,12 +1,40 @@
 package redisq
 
-import "cluster-agent/worker"
+import (
+	"time"
+
+	"cluster-agent/worker"
+)
 
 // hold notes that a payload is handed out, and in which epoch it was found.
 func (t *Tasks) hold(payload string, epoch int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.held[payload] = holding{count: t.held[payload].count + 1, connection: t.connection(), epoch: epoch}
+	t.held[payload] = holding{count: t.held[payload].count + 1, connection: t.connection(), epoch: epoch, alive: time.Now()}
+}
+
+// beat notes a sign of life of a task.
+func (t *Tasks) beat(payload string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if h, ok := t.held[payload]; ok {
+		h.lapsed, h.alive = h.late(time.Now(), t.opt.PollingInterval), time.Now()
+		t.held[payload] = h
+	}
+}
+
+// hasLapsed tells whether this agent has left a task without a sign of life, as one that
+// was stopped for some time does, so that another agent of that id may have settled it.
+func (t *Tasks) hasLapsed(payload string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h, ok := t.held[payload]
+	return ok && h.late(time.Now(), t.opt.PollingInterval)
+}
+
+// late tells whether a heartbeat has been left out.
+func (h holding) late(now time.Time, interval time.Duration) bool {
+	return h.lapsed || now.Sub(h.alive) > 2*interval
 }
 
 // show notes that others are told of a task in this life.

@@ -50,10 +50,12 @@ type Tasks struct {
 
 // holding is a payload that was handed out.
 type holding struct {
-	count      int   // equal payloads are different tasks
-	connection int64 // over which it was taken
-	epoch      int64 // before it was taken
-	shown      bool  // others were told of it
+	count      int       // equal payloads are different tasks
+	connection int64     // over which it was taken
+	epoch      int64     // before it was taken
+	shown      bool      // others were told of it
+	alive      time.Time // the last sign of life that others got of it
+	lapsed     bool      // they had none for so long that they may have settled it
 }
 
 // stray is a payload in progress that is to be handed out.

@@ -29,7 +29,7 @@ type write struct {
 	notBefore time.Time // when it may be tried again
 	sent      []*redis.Cmd
 	// unanswered: some try got no reply, and may have been carried out, whatever
-	// became of the later ones.
+	// became of the later ones; or another agent may have done the same before.
 	unanswered bool
 	confirmed  bool // it was found to have been carried out
 
