@@ -204,6 +204,7 @@ func TestOldLeaderRefuses(t *testing.T) {
 	t.Parallel()
 	ctx := deadline(t, 4*time.Minute)
 	c := newCluster(ctx, t, 3)
+	silence(ctx, t, c, "8s") // for no longer the old leader holds back what is to be written
 	prepare(ctx, t, c, 2, 3)
 	old := c.Lab.Node(1)
 	key, err := wgtypes.GeneratePrivateKey()

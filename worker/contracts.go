@@ -1,6 +1,13 @@
 package worker
 
-import "context"
+import (
+	"context"
+	"errors"
+)
+
+// ErrOtherResult is not a failure: a task has a result already, told by another agent of
+// the same id, or by this one in another life.
+var ErrOtherResult = errors.New("another result of the task is stored")
 
 // Queue hands out tasks. A task that was handed out stands in the list in
 // progress, which survives the worker, until the [Board] has taken its result.
@@ -39,7 +46,8 @@ type Board interface {
 	// Finish stores the result, tells the final status, sends the announced
 	// events and makes the queue forget the task: all of it or nothing. It tries
 	// until that is done or ctx ends. The result of a task that is only known by
-	// name, without a payload, is stored if there is none yet.
+	// name, without a payload, is stored if there is none yet. [ErrOtherResult] is the end of
+	// a task that has another result, which stays.
 	Finish(ctx context.Context, t Task, r Result) error
 }
 
@@ -64,8 +72,8 @@ type Journal interface {
 	Result(t Task) (Result, error)
 	// Leave says that the task runs no more, though its result is not stored.
 	Leave(t Task)
-	// Forget says that the task is over, and that this result of it is stored.
-	Forget(t Task, r Result) error
+	// Forget says that the task is over, and that this result of it is stored; nil: another.
+	Forget(t Task, r *Result) error
 }
 
 // Past is what is known of a task from before.

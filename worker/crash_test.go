@@ -128,7 +128,7 @@ func (n notes) Keep(task worker.Task, result worker.Result) error {
 
 func (n notes) Result(task worker.Task) (worker.Result, error) { return n.m.journal.Result(task) }
 
-func (n notes) Forget(task worker.Task, result worker.Result) error {
+func (n notes) Forget(task worker.Task, result *worker.Result) error {
 	return n.m.do(func() error { return n.m.journal.Forget(task, result) })
 }
 

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -89,7 +90,12 @@ func (w *Worker) store(ctx context.Context, task Task, result Result) {
 	err := w.cfg.Board.Finish(ctx, task, result)
 	late.Stop()
 	if err == nil {
-		w.forget(task, result)
+		w.forget(task, &result)
+		return
+	}
+	if errors.Is(err, ErrOtherResult) {
+		w.cfg.Log.Warnf("%s: %v, and stays: exit code %d of this agent is dropped", w.subject(task), err, result.ExitCode)
+		w.forget(task, nil)
 		return
 	}
 	w.cfg.Log.Errorf("%s: store result: %v; it is stored when that is possible again", w.subject(task), err)
@@ -107,7 +113,7 @@ func (w *Worker) keep(task Task, result Result) {
 	}
 }
 
-func (w *Worker) forget(task Task, result Result) {
+func (w *Worker) forget(task Task, result *Result) {
 	if err := w.cfg.Journal.Forget(task, result); err != nil {
 		w.cfg.Log.Errorf("%s: %v", w.subject(task), err)
 	}

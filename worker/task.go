@@ -134,6 +134,7 @@ type Result struct {
 // Ended is a task that has ended, by its key, and what it came to.
 type Ended struct {
 	Key    string
+	At     time.Time
 	Result Result
 }
 

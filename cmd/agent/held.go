@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -14,25 +14,41 @@ import (
 	"cluster-agent/worker"
 )
 
-// heldQueue hands out no task before mayTake returns: an old leader that comes back has
-// tasks that the new one's agents have run.
+// heldQueue hands out no task, and tells of none, before mayTake returns: an old leader that
+// comes back has tasks that the new one's agents have run, and lacks others.
 type heldQueue struct {
 	worker.Queue
 
 	mayTake func(context.Context)
-	open    atomic.Bool
+	mu      sync.Mutex
+	open    bool
 }
 
 // Next implements [worker.Queue].
 func (q *heldQueue) Next(ctx context.Context, room int) (worker.Task, error) {
-	if !q.open.Load() {
-		q.mayTake(ctx)
-		if err := ctx.Err(); err != nil {
-			return worker.Task{}, err
-		}
-		q.open.Store(true)
+	if err := q.await(ctx); err != nil {
+		return worker.Task{}, err
 	}
 	return q.Queue.Next(ctx, room)
+}
+
+// Known implements [worker.Queue].
+func (q *heldQueue) Known(ctx context.Context) (map[string]bool, error) {
+	if err := q.await(ctx); err != nil {
+		return nil, err
+	}
+	return q.Queue.Known(ctx)
+}
+
+func (q *heldQueue) await(ctx context.Context) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.open {
+		return nil
+	}
+	q.mayTake(ctx)
+	q.open = ctx.Err() == nil
+	return ctx.Err()
 }
 
 const (
@@ -45,28 +61,24 @@ const (
 // awaitLead waits until no other node is known to lead in this one's place. A machine that
 // is no node has nobody to wait for.
 func awaitLead(ctx context.Context, machine *node.Machine, log *logrus.Entry) {
-	limited, cancel := context.WithTimeout(ctx, heldTime)
-	defer cancel()
+	silentSince := time.Now()
 	said := false
 	for {
 		err := machine.Overtaken(ctx)
-		if err == nil || errors.Is(err, fs.ErrNotExist) {
+		overtaken := errors.Is(err, node.ErrOvertaken)
+		switch {
+		case err == nil, errors.Is(err, fs.ErrNotExist), ctx.Err() != nil:
+			return
+		case overtaken && !said:
+			said = true
+			log.Warnf("%v: no tasks are taken", err)
+		case !overtaken && time.Since(silentSince) > heldTime:
+			log.Warnf("whether another node leads could not be found out within %s, tasks are taken: %v", heldTime, err)
 			return
 		}
-		waiting := limited
-		if errors.Is(err, node.ErrOvertaken) {
-			waiting = ctx
-			if !said {
-				said = true
-				log.Warnf("%v: no tasks are taken", err)
-			}
+		if overtaken {
+			silentSince = time.Now()
 		}
-		if wait.For(waiting, heldInterval) {
-			continue
-		}
-		if ctx.Err() == nil {
-			log.Warnf("whether another node leads could not be found out within %s, tasks are taken: %v", heldTime, err)
-		}
-		return
+		wait.For(ctx, heldInterval)
 	}
 }

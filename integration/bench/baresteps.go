@@ -57,7 +57,7 @@ func journaled(run step, dir string) (step, error) {
 			return "", "", err
 		}
 		output, errput, err = run(ctx)
-		return output, errput, errors.Join(err, records.Forget(task, worker.Result{Final: worker.Progress{Status: worker.Completed, Percent: 100}}))
+		return output, errput, errors.Join(err, records.Forget(task, &worker.Result{Final: worker.Progress{Status: worker.Completed, Percent: 100}}))
 	}, nil
 }
 

@@ -113,7 +113,7 @@ func TestPersistDuringBackgroundSave(t *testing.T) {
 // TestBeginSave: nobody waits for the data, and one save after the other is asked for.
 func TestBeginSave(t *testing.T) {
 	t.Parallel()
-	store, client, server := newStore(t, "rdb-key-save-delay 200000")
+	store, client, server := newStore(t, "rdb-key-save-delay 1000000")
 	ctx := t.Context()
 	_, err := store.NextID(ctx)
 	must(t, err)

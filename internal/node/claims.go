@@ -140,9 +140,11 @@ type rivalMemory struct {
 func (r *rivalMemory) recall(claims []claim, own cluster.Leadership, now time.Time) (c claim, answers, found bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if c, found = latest(claims); found {
-		r.claim, r.until = c, now.Add(rivalLife)
-		return c, true, true
+	remembered := now.Before(r.until) && r.claim.LaterThan(own)
+	c, found = latest(claims)
+	if !found || remembered && r.claim.LaterThan(c.Leadership) {
+		return r.claim, false, remembered
 	}
-	return r.claim, false, now.Before(r.until) && r.claim.LaterThan(own)
+	r.claim, r.until = c, now.Add(rivalLife)
+	return c, true, true
 }

@@ -29,6 +29,7 @@ func TestRivalMemory(t *testing.T) {
 		{after: 2 * time.Second, own: own, want: 3, found: true},
 		{after: 3 * time.Second, own: cluster.Leadership{Epoch: 5, Node: 1}},
 		{after: rivalLife, claims: []claim{of(4, 3), of(5, 2)}, own: own, want: 2, answers: true, found: true},
+		{after: rivalLife + time.Second, claims: []claim{of(4, 3)}, own: own, want: 2, found: true},
 		{after: rivalLife + 2*time.Second, own: own, want: 2, found: true},
 		{after: 2 * rivalLife, own: own},
 	} {

@@ -96,7 +96,7 @@ func (m *Machine) findHome(ctx context.Context, s *session, records vpn.Cluster)
 	if slices.ContainsFunc(claims, func(c claim) bool { return c.Node == records.Leader && !c.OlderThan(known) }) {
 		return home, false, m.setSilence(Silence{Leader: records.Leader, Since: time.Now().UTC().Round(0)})
 	}
-	claims = slices.DeleteFunc(claims, func(c claim) bool { return c.OlderThan(known) })
+	claims = slices.DeleteFunc(slices.Clone(claims), func(c claim) bool { return c.OlderThan(known) })
 	home, found = latest(claims)
 	return home, found, nil
 }

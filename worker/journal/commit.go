@@ -23,7 +23,15 @@ func (j *Journal) write(r record) error {
 	if fits, err := j.log.append(line); fits || err != nil {
 		return err
 	}
-	return j.log.begin(j.live())
+	if err = j.log.begin(j.live()); err != nil || r.Kind != endKind {
+		return err
+	}
+	// No entry says any more what a task came to.
+	if j.line, err = r.encode(j.line[:0], j.log.seal); err != nil {
+		return err
+	}
+	_, err = j.log.append(j.line)
+	return err
 }
 
 // commit returns when a batch is on disk. One of those who wait brings it there,

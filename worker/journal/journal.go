@@ -31,6 +31,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"time"
 
 	"cluster-agent/worker"
 )
@@ -160,7 +161,7 @@ func (j *Journal) Step(task worker.Task, name string) error {
 }
 
 // Forget implements [worker.Journal].
-func (j *Journal) Forget(task worker.Task, result worker.Result) error {
+func (j *Journal) Forget(task worker.Task, result *worker.Result) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e := j.entries[task.Key]
@@ -177,7 +178,7 @@ func (j *Journal) Forget(task worker.Task, result worker.Result) error {
 		return errors.Join(j.write(e.record(task.Key)), dropped)
 	}
 	delete(j.entries, task.Key)
-	return errors.Join(j.write(record{Kind: endKind, Key: task.Key, Result: brief(result)}), dropped)
+	return errors.Join(j.write(endRecord(task.Key, result, time.Now())), dropped)
 }
 
 // Leave implements [worker.Journal].

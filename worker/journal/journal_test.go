@@ -80,7 +80,7 @@ func TestManyTasks(t *testing.T) {
 		group.Go(func() {
 			for n := range each {
 				now := task(lane*each + n)
-				if err := errors.Join(j.Begin(now, "")(), j.Step(now, "10a"), j.Forget(now, worker.Result{})); err != nil {
+				if err := errors.Join(j.Begin(now, "")(), j.Step(now, "10a"), j.Forget(now, &worker.Result{})); err != nil {
 					t.Error(err)
 					return
 				}
@@ -270,7 +270,7 @@ func TestKeepLimit(t *testing.T) {
 	if size := sizeOf(t, dir); j.kept != size || size > keepLimit+1<<10 {
 		t.Errorf("%d bytes are counted, and there are %d", j.kept, size)
 	}
-	must(t, j.Forget(task(0), worker.Result{}))
+	must(t, j.Forget(task(0), &worker.Result{}))
 	must(t, j.Keep(task(1), worker.Result{Output: make([]byte, 10)}))
 	if third, err := j.Result(task(1)); err != nil || len(third.Output) != 10 {
 		t.Fatalf("kept %d bytes, %v", len(third.Output), err)
@@ -330,7 +330,7 @@ func TestKeepBeside(t *testing.T) {
 		<-d.writing
 		must(t, j.Begin(task(10+n), "10a")())
 		if forget {
-			must(t, j.Forget(task(n), worker.Result{}))
+			must(t, j.Forget(task(n), &worker.Result{}))
 		}
 		d.goOn <- struct{}{}
 		keeping.Wait()
@@ -392,7 +392,7 @@ func BenchmarkBeginBesideKeep(b *testing.B) {
 	var longest time.Duration
 	for n := 0; b.Loop(); n++ {
 		began := time.Now()
-		if err := errors.Join(j.Begin(task(n), "")(), j.Forget(task(n), worker.Result{})); err != nil {
+		if err := errors.Join(j.Begin(task(n), "")(), j.Forget(task(n), &worker.Result{})); err != nil {
 			b.Fatal(err)
 		}
 		longest = max(longest, time.Since(began))

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -61,7 +62,7 @@ func (j *Journal) recall() error {
 	for _, r := range newest {
 		replay(j.entries, r)
 	}
-	j.ended = endings(older, newest)
+	j.ended = endings(older, newest, time.Now())
 	if j.log.instance != "" {
 		return nil // the other one is older, or was being made
 	}

@@ -217,7 +217,7 @@ func forgets(n int) func(*storm) error {
 	return func(s *storm) error {
 		delete(s.begun, task(n).Key)
 		delete(s.kept, task(n).Key)
-		return s.journal.Forget(task(n), worker.Result{})
+		return s.journal.Forget(task(n), &worker.Result{})
 	}
 }
 

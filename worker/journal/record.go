@@ -23,7 +23,8 @@ type record struct {
 	Boot   string `json:"boot,omitempty"`
 	Step   string `json:"step,omitempty"`
 	Count  int    `json:"count,omitempty"` // of equal tasks, of which one began; 0 is 1
-	// Result is that of a task that has ended, see brief.
+	// Of the end of a task: when, in seconds since 1970, and what it came to, see brief.
+	At     int64          `json:"at,omitempty"`
 	Result *worker.Result `json:"result,omitempty"`
 	// Of the first line of a log.
 	Instance   string `json:"instance,omitempty"`
@@ -95,6 +96,9 @@ func (r record) appendJSON(lines []byte) ([]byte, error) {
 	}
 	if r.Count > 1 {
 		lines = strconv.AppendInt(append(lines, `,"count":`...), int64(r.Count), 10)
+	}
+	if r.At != 0 {
+		lines = strconv.AppendInt(append(lines, `,"at":`...), r.At, 10)
 	}
 	if r.Result != nil {
 		lines = strconv.AppendInt(append(lines, `,"result":{"ExitCode":`...), int64(r.Result.ExitCode), 10)

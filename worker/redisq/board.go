@@ -67,12 +67,15 @@ func (t *Tasks) Finish(ctx context.Context, task worker.Task, result worker.Resu
 	}
 	err := t.finish(ctx, task, result)
 	away := t.cameBack(string(task.Payload))
+	settled := err == nil || errors.Is(err, worker.ErrOtherResult)
 	var refused *refusedError
 	if err == nil {
 		t.remember(task, result)
+	}
+	if settled {
 		t.forgetForeign(task)
 	}
-	if err == nil || errors.As(err, &refused) {
+	if settled || errors.As(err, &refused) {
 		t.release(string(task.Payload))
 	}
 	if errors.As(err, &refused) || away { // it may have come back when its result was stored already
@@ -85,10 +88,16 @@ func (t *Tasks) Finish(ctx context.Context, task worker.Task, result worker.Resu
 // unless it has that result.
 func (t *Tasks) finishByName(ctx context.Context, task worker.Task, result worker.Result) error {
 	stored, err := t.hasResult(ctx, task)
-	if err != nil || stored {
-		return err
+	if err == nil && stored {
+		err = worker.ErrOtherResult
 	}
-	return t.finish(ctx, task, result)
+	if err == nil {
+		err = t.finish(ctx, task, result)
+	}
+	if err == nil {
+		t.remember(task, result) // the next Redis may have it in its lists
+	}
+	return err
 }
 
 // hasResult asks Redis whether it has a task's result.
@@ -109,9 +118,10 @@ func (t *Tasks) hasResult(ctx context.Context, task worker.Task) (bool, error) {
 func (t *Tasks) finish(ctx context.Context, task worker.Task, result worker.Result) error {
 	environment := t.environment(result)
 	list := t.list(task.Key)
+	lapsed := t.hasLapsed(string(task.Payload))
 	w := &write{
 		finishes:   task.Key,
-		unanswered: t.hasLapsed(string(task.Payload)),
+		unanswered: lapsed || t.wasAway(string(task.Payload)),
 		landed: func(ctx context.Context) []*redis.Cmd {
 			return []*redis.Cmd{
 				command(ctx, "lpos", list, task.Payload),
@@ -131,6 +141,9 @@ func (t *Tasks) finish(ctx context.Context, task worker.Task, result worker.Resu
 	}
 	if err := t.outbox.deliver(ctx, w); err != nil {
 		return fmt.Errorf("store result: %w", err)
+	}
+	if lapsed && w.confirmed {
+		return worker.ErrOtherResult
 	}
 	return nil
 }

@@ -49,6 +49,7 @@ type Ticket struct {
 	pubsub *redis.PubSub
 	news   <-chan any    // messages, and subscriptions that were renewed
 	final  worker.Status // heard, while the outcome could not be read yet
+	pause  time.Duration // between two looks
 }
 
 // payload is the form of a task in the queue.
@@ -66,7 +67,7 @@ type payload struct {
 // Submit subscribes to the task's progress and then pushes it, so that nothing
 // of it is missed. The ticket has to be closed.
 func (c *Client) Submit(ctx context.Context, order Order) (*Ticket, error) {
-	ticket := &Ticket{ID: uuid.NewString(), order: order, client: c}
+	ticket := &Ticket{ID: uuid.NewString(), order: order, client: c, pause: lookInterval}
 	task, err := json.Marshal(payload{
 		ID: ticket.ID, Action: order.Action, Data: order.Data, User: order.User,
 		Queue: queueKey(order.Agent), Timestamp: time.Now().UTC().Format(time.RFC3339Nano),
@@ -102,7 +103,7 @@ var errTicketClosed = errors.New("the ticket is closed")
 // Wait waits for the outcome. progress (may be nil) is told the news. A Redis
 // that is away is waited for: the subscription is renewed with its connection,
 // and the record is looked at then and every now and then. Wait ends as soon as
-// ctx does, and may be called again. [ErrGone] is the end of a task that nobody will end.
+// ctx does, and may be called again. [ErrGone] is the end of a task that is not heard of any more.
 func (t *Ticket) Wait(ctx context.Context, progress func(worker.Progress)) (Outcome, error) {
 	if progress == nil {
 		progress = func(worker.Progress) {}
@@ -111,7 +112,7 @@ func (t *Ticket) Wait(ctx context.Context, progress func(worker.Progress)) (Outc
 	if t.final != "" {
 		w.look(ctx)
 	}
-	ticker := time.NewTicker(lookInterval)
+	ticker := time.NewTicker(t.pause)
 	defer ticker.Stop()
 	for !w.done {
 		select {
@@ -163,6 +164,7 @@ func (w *waiting) hear(ctx context.Context, message any, progress func(worker.Pr
 	if !ok {
 		return
 	}
+	w.gone = 0 // somebody works on it
 	progress(news)
 	if !isFinal(news.Status) {
 		return
@@ -195,7 +197,7 @@ func (w *waiting) judge(ctx context.Context, seen record) {
 	}
 	switch {
 	case w.result.found:
-	case w.gone >= enoughLooks:
+	case w.gone >= enoughLooks && w.ticket.final == "":
 		w.result, w.done = record{err: ErrGone}, true
 	case seen.found, isDenial(seen.err):
 		w.result = seen

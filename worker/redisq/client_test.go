@@ -126,6 +126,8 @@ func TestWaitGone(t *testing.T) {
 	server, c := client(t)
 	leader, _ := client(t)
 	ticket := submit(t, c, redisq.Order{Agent: agent, Action: "a"})
+	const pause = 50 * time.Millisecond
+	ticket.LookEvery(pause)
 	payload := server.Do(t, "lindex", agent+"/tasks", "0")
 	host, port, err := net.SplitHostPort(leader.Address)
 	must(t, err)
@@ -138,7 +140,7 @@ func TestWaitGone(t *testing.T) {
 	for _, list := range []string{agent + "/tasks", agent + "/tasks/in-progress/1"} {
 		leader.Do(t, "lpush", list, payload)
 		follow()
-		limited, stop := context.WithTimeout(t.Context(), 5*time.Second) // longer than enough looks take
+		limited, stop := context.WithTimeout(t.Context(), 20*pause)
 		_, err = ticket.Wait(limited, nil)
 		stop()
 		if !errors.Is(err, context.DeadlineExceeded) {
@@ -146,8 +148,16 @@ func TestWaitGone(t *testing.T) {
 		}
 		leader.Do(t, "del", list)
 	}
-	if _, err = ticket.Wait(t.Context(), nil); !errors.Is(err, redisq.ErrGone) {
-		t.Error(err)
+	// Nor is it gone while there is news of it.
+	heard, enough := 0, 20
+	beat := func(worker.Progress) {
+		if heard++; heard < enough {
+			time.AfterFunc(4*pause, func() { leader.Do(t, "publish", channel(ticket), `{"status":"running","progress":0}`) })
+		}
+	}
+	beat(worker.Progress{})
+	if _, err = ticket.Wait(t.Context(), beat); !errors.Is(err, redisq.ErrGone) || heard != enough {
+		t.Errorf("after %d news: %v", heard, err)
 	}
 }
 

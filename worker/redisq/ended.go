@@ -22,23 +22,27 @@ type ended struct {
 // past is a task that has ended.
 type past struct {
 	result     worker.Result
-	until      time.Time // for how long it is remembered
+	at         time.Time // when it ended
 	connection int64     // over which it was fetched; 0: in an earlier life
 	doubtful   bool      // its result may be in a Redis in which it waits, too
 	stripped   bool      // of what it printed
 }
 
 // What is remembered: that a task has run for longer than what it printed, since
-// to run it again may do harm.
+// to run it again may do harm. For as long as Redis should have its result: if that
+// is missing, it was lost.
 const (
-	endedTime   = time.Minute // longer than a replica lags behind
-	earlierTime = time.Hour   // longer than an agent that was down waits for its leader, as a rule
-	endedTasks  = 8192
-	endedBytes  = 4 << 20
+	endedTime  = resultTTL
+	endedTasks = 8192
+	endedBytes = 4 << 20
 )
 
+// doubtTime is how long after its end a task may be in a Redis that has its result, too:
+// longer than a replica lags behind.
+const doubtTime = time.Minute
+
 // add remembers one, and forgets what is too old or too much.
-func (e *ended) add(key string, p past, now time.Time) {
+func (e *ended) add(key string, p past) {
 	if _, again := e.tasks[key]; again {
 		e.forget(key)
 	}
@@ -54,20 +58,23 @@ func (e *ended) add(key string, p past, now time.Time) {
 	for e.bytes > endedBytes {
 		e.strip(e.full[0])
 	}
-	for now.After(e.tasks[e.order[0]].until) || len(e.order) > endedTasks {
+	for p.at.Sub(e.tasks[e.order[0]].at) > endedTime || len(e.order) > endedTasks {
 		e.forget(e.order[0])
 	}
 }
 
 // addEarlier remembers the tasks of earlier lives.
-func (e *ended) addEarlier(tasks []worker.Ended, now time.Time) {
+func (e *ended) addEarlier(tasks []worker.Ended) {
 	for _, task := range tasks {
-		e.add(task.Key, past{result: task.Result, until: now.Add(earlierTime)}, now)
+		e.add(task.Key, past{result: task.Result, at: task.At})
 	}
 }
 
-// counts tells whether a task is still remembered.
-func (p past) counts() bool { return time.Now().Before(p.until) }
+// lately returns a task if it ended so lately that Redis should have its result.
+func (e *ended) lately(key string) (past, bool) {
+	p, known := e.tasks[key]
+	return p, known && time.Since(p.at) < endedTime
+}
 
 // forget forgets a task, most often the oldest.
 func (e *ended) forget(key string) {
@@ -110,14 +117,13 @@ func (p past) remembered() worker.Result {
 func (t *Tasks) remember(task worker.Task, result worker.Result) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := time.Now()
-	p := past{result: result, until: now.Add(endedTime), connection: t.connection()}
+	p := past{result: result, at: time.Now(), connection: t.connection()}
 	if h, held := t.held[string(task.Payload)]; held {
 		p.connection, p.doubtful = h.connection, h.epoch < t.epoch()
 	}
 	// A Redis that had both the task and its result may come back with both.
-	p.doubtful = p.doubtful || t.ended.tasks[task.Key].doubtful
-	t.ended.add(task.Key, p, now)
+	p.doubtful = p.doubtful || t.ended.tasks[task.Key].isDoubtful()
+	t.ended.add(task.Key, p)
 }
 
 // recall returns what is remembered of a task that Redis may have lost sight of
@@ -125,9 +131,13 @@ func (t *Tasks) remember(task worker.Task, result worker.Result) {
 func (t *Tasks) recall(key string) (past, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p, known := t.ended.tasks[key]
-	return p, known && p.connection < t.connection() && p.counts()
+	p, known := t.ended.lately(key)
+	return p, known && p.connection < t.connection()
 }
+
+// isDoubtful tells whether that Redis has a result of the task does not say that it was
+// pushed once more.
+func (p past) isDoubtful() bool { return p.doubtful && time.Since(p.at) < doubtTime }
 
 // restore stores the result of a task again that came back, although it has run,
 // from a Redis that has lost both, or that got the result while the task waited
@@ -141,7 +151,7 @@ func (t *Tasks) restore(ctx context.Context, taken stray) (bool, error) {
 	if !known {
 		return false, nil
 	}
-	if !p.doubtful {
+	if !p.isDoubtful() {
 		stored, err := t.hasResult(ctx, task)
 		if err != nil || stored {
 			return false, err // it was pushed once more

@@ -168,7 +168,7 @@ func TestEndedIsBounded(t *testing.T) {
 		"silent": {2 * redisq.EndedTasks, 0, 0, redisq.EndedTasks, 0},
 		"large":  {100, redisq.EndedBytes / 8, 0, 100, 8},
 		"huge":   {100, redisq.EndedBytes/4 + 1, 0, 100, 0},
-		"old":    {100, 1, 20 * time.Second, 4, 4},
+		"old":    {100, 1, 160 * time.Minute, 4, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

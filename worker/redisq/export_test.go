@@ -20,6 +20,9 @@ func (t *Tasks) WaitingWrites() int {
 	return len(t.outbox.waiting)
 }
 
+// LookEvery has a ticket's record looked at more often.
+func (t *Ticket) LookEvery(pause time.Duration) { t.pause = pause }
+
 // What is remembered of tasks that have ended.
 const (
 	EndedTasks = endedTasks
@@ -35,7 +38,7 @@ func Remembered(tasks, output int, every time.Duration) (known, full int) {
 		for range 2 {
 			result := worker.Result{Output: make([]byte, output)}
 			now := began.Add(time.Duration(n) * every)
-			e.add(strconv.Itoa(n), past{result: result, until: now.Add(endedTime)}, now)
+			e.add(strconv.Itoa(n), past{result: result, at: now})
 		}
 	}
 	if len(e.order) != len(e.tasks) || e.bytes != len(e.full)*output {

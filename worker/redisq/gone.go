@@ -8,13 +8,14 @@ import (
 )
 
 // ErrGone ends the wait for a task that was given to a leader which is none any more: its
-// data were replaced by those of a later one, which does not have the task. It may have
-// been run before, and its result be lost.
+// data were replaced by those of a later one, which does not have the task, and nothing is
+// heard of it. It may have been run before, and its result be lost.
 var ErrGone = errors.New("it is gone: this Redis follows another one now, which does not know of it; if it is still wanted, give it to the leader")
 
-// enoughLooks is how many looks in a row have to find a task gone: between two of its
-// places it may be in none.
-const enoughLooks = 2
+// enoughLooks is how many looks in a row have to find a task gone, without any news of it:
+// it may still run, as join-node does, which replaces the data. These take longer than three
+// heartbeats.
+const enoughLooks = 8
 
 // isGone tells whether a task without a result is nowhere in a Redis that follows another
 // one. A master has every task that it took; who may not look everywhere goes on waiting.

@@ -10,7 +10,7 @@ import (
 func (t *Tasks) hold(payload string, epoch int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.held[payload] = holding{count: t.held[payload].count + 1, connection: t.connection(), epoch: epoch, alive: time.Now()}
+	t.held[payload] = holding{count: t.held[payload].count + 1, connection: t.connection(), epoch: epoch, alive: wallTime()}
 }
 
 // beat notes a sign of life of a task.
@@ -18,7 +18,7 @@ func (t *Tasks) beat(payload string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if h, ok := t.held[payload]; ok {
-		h.lapsed, h.alive = h.late(time.Now(), t.opt.PollingInterval), time.Now()
+		h.lapsed, h.alive = h.late(wallTime(), t.opt.PollingInterval), wallTime()
 		t.held[payload] = h
 	}
 }
@@ -29,8 +29,11 @@ func (t *Tasks) hasLapsed(payload string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	h, ok := t.held[payload]
-	return ok && h.late(time.Now(), t.opt.PollingInterval)
+	return ok && h.late(wallTime(), t.opt.PollingInterval)
 }
+
+// wallTime goes on while the machine is suspended.
+func wallTime() time.Time { return time.Now().Round(0) }
 
 // late tells whether a heartbeat has been left out.
 func (h holding) late(now time.Time, interval time.Duration) bool {
@@ -83,7 +86,7 @@ func (t *Tasks) isKnown(task worker.Task) bool {
 	defer t.mu.Unlock()
 	_, held := t.held[string(task.Payload)]
 	p, ended := t.ended.tasks[task.Key]
-	return held || ended && p.counts()
+	return held || ended && time.Since(p.at) < doubtTime
 }
 
 // wasAway tells whether Redis may have lost sight of a task since it was taken, or

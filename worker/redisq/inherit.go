@@ -151,7 +151,7 @@ func (t *Tasks) inherit(left []stray) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, s := range left {
-		_, settled := t.ended.tasks[worker.KeyOf([]byte(s.payload))] // since it was looked for
+		_, settled := t.ended.lately(worker.KeyOf([]byte(s.payload))) // since it was looked for
 		if !settled && t.held[s.payload].count == 0 && !slices.Contains(t.strays, s) {
 			t.strays = append(t.strays, s)
 		}

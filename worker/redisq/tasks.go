@@ -85,7 +85,7 @@ func NewTasks(opt Options) *Tasks {
 		foreign: map[string]string{},
 		ended:   ended{tasks: map[string]past{}},
 	}
-	t.ended.addEarlier(opt.Ended, time.Now())
+	t.ended.addEarlier(opt.Ended)
 	return t
 }
 

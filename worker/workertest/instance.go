@@ -3,6 +3,7 @@ package workertest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
@@ -158,13 +159,16 @@ func (i *MemoryInstance) Heartbeat(_ context.Context, task worker.Task, p worker
 
 // Finish implements [worker.Board].
 func (i *MemoryInstance) Finish(ctx context.Context, task worker.Task, result worker.Result) error {
-	return i.unlessEnded(ctx, func() {
+	var other error
+	err := i.unlessEnded(ctx, func() {
 		if _, known := i.memory.results[task.ID]; known && task.Payload == nil {
+			other = worker.ErrOtherResult
 			return
 		}
 		i.memory.store(task, result)
 		i.release(string(task.Payload))
 	})
+	return errors.Join(err, other)
 }
 
 func (i *MemoryInstance) unlessEnded(ctx context.Context, do func()) error {

@@ -141,7 +141,7 @@ func (j *Journal) Leave(task worker.Task) {
 }
 
 // Forget implements [worker.Journal].
-func (j *Journal) Forget(task worker.Task, _ worker.Result) error {
+func (j *Journal) Forget(task worker.Task, _ *worker.Result) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	n := j.tasks[task.Key]

@@ -60,7 +60,7 @@ func begin(t *testing.T, j worker.Journal, task worker.Task, step string) {
 
 func forget(t *testing.T, j worker.Journal, task worker.Task) {
 	t.Helper()
-	if err := j.Forget(task, worker.Result{}); err != nil {
+	if err := j.Forget(task, &worker.Result{}); err != nil {
 		t.Fatalf("forget: %v", err)
 	}
 }

@@ -73,8 +73,9 @@ func finishByName(b *bench) {
 	i := b.open()
 	named := worker.Task{ID: "lost", Action: "act", Key: worker.KeyOf([]byte(order("lost")))}
 	watch := b.Remote.Watch(b.t)
-	for _, result := range []worker.Result{done(), {ExitCode: worker.ExitInterrupted}} {
-		b.finish(i, named, result)
+	b.finish(i, named, done())
+	if err := i.Finish(b.t.Context(), named, worker.Result{ExitCode: worker.ExitInterrupted}); !errors.Is(err, worker.ErrOtherResult) {
+		b.t.Fatalf("the second result: %v", err)
 	}
 	b.wantNews(watch, "lost", done().Final)
 	b.wantRecord("lost", map[string]string{"output": "out\n", "exit_code": "0"})
