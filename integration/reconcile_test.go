@@ -173,10 +173,15 @@ func settleVPN(ctx context.Context, t *testing.T, c *lab.Cluster) {
 	if err := c.Settled(ctx); err != nil {
 		t.Fatalf("the cluster does not settle:\n%v", err)
 	}
-	if lost := lab.Unreached(c.PingAll(ctx, 6*time.Second)); len(lost) > 0 {
+	if lost := lab.Unreached(c.PingAll(ctx, deafTime)); len(lost) > 0 {
 		t.Fatal(strings.Join(lost, "\n"))
 	}
 }
+
+// deafTime is for how long two nodes may not hear each other that began a handshake in the
+// same moment, with no agent to notice: WireGuard does so after 15 seconds, and may have to
+// repeat the handshake after 5.
+const deafTime = 21 * time.Second
 
 // laptopKey is the key of an administrator's own peer.
 const laptopKey = "jNQKmw+IF4llmxbT8tRhfZpvHqGvrU8bV0yHqAwqFWg="

@@ -121,13 +121,8 @@ func (s *Store) Persist(ctx context.Context) error {
 		return fmt.Errorf("save Redis to disk: %w", err)
 	}
 	for {
-		info, err := s.redis.InfoMap(ctx, "persistence").Result()
-		if err != nil {
-			return fmt.Errorf("wait for Redis to be saved: %w", err)
-		}
-		state := info["Persistence"]
-		if state["rdb_bgsave_in_progress"] == "0" {
-			return savedWell(state["rdb_last_bgsave_status"])
+		if saved, err := s.Saved(ctx); saved || err != nil {
+			return err
 		}
 		if !pause(ctx) {
 			return fmt.Errorf("wait for Redis to be saved: %w", ctx.Err())
@@ -135,14 +130,31 @@ func (s *Store) Persist(ctx context.Context) error {
 	}
 }
 
-// BeginSave has Redis begin to write its data to disk, for which nobody waits: with many
-// data that takes seconds. A save that is under way may have begun too early; then Redis'
-// own rule, "save", brings the next.
-func (s *Store) BeginSave(ctx context.Context) error {
-	if err := s.redis.BgSave(ctx).Err(); err != nil && !isSaving(err) {
-		return fmt.Errorf("have Redis save its data to disk: %w", err)
+// BeginSave has Redis begin to write its data to disk, and does not wait. It has not begun
+// while another save is under way, which may have begun too early, or which goes to a
+// replica and not to the disk: then it is to be asked again.
+func (s *Store) BeginSave(ctx context.Context) (begun bool, err error) {
+	err = s.redis.BgSave(ctx).Err()
+	if isSaving(err) {
+		return false, nil
 	}
-	return nil
+	if err != nil {
+		return false, fmt.Errorf("have Redis save its data to disk: %w", err)
+	}
+	return true, nil
+}
+
+// Saved tells whether a save that was begun has ended; the error is that it has failed.
+func (s *Store) Saved(ctx context.Context) (bool, error) {
+	info, err := s.redis.InfoMap(ctx, "persistence").Result()
+	if err != nil {
+		return false, fmt.Errorf("ask whether Redis has saved its data: %w", err)
+	}
+	state := info["Persistence"]
+	if state["rdb_bgsave_in_progress"] != "0" {
+		return false, nil
+	}
+	return true, savedWell(state["rdb_last_bgsave_status"])
 }
 
 // isSaving tells that Redis refuses to save because it does so.

@@ -33,7 +33,7 @@ func (m *Machine) keepRole(ctx context.Context, s *session) error {
 	}
 	m.Log.Infof("%s says now that Redis %s: it said that it %s", path, inWords(role.Source), inWords(onDisk))
 	if role.Master {
-		return s.BeginSave(ctx)
+		return m.beginSave(ctx, s.Store)
 	}
 	return nil
 }

@@ -43,11 +43,12 @@ type Machine struct {
 
 // vigil is what one run of Settle remembers for the next.
 type vigil struct {
-	begun      bool               // the leader has been listened for since this process started
-	aloneSince time.Time          // since when most nodes do not follow this one, which leads; zero: they do
-	rivalSaid  cluster.Leadership // of whom the log has told last
-	followed   bool               // most nodes have followed this one
-	holding    bool               // writes to the local Redis wait
+	begun       bool               // the leader has been listened for since this process started
+	masterSince time.Time          // see noteMaster; zero: it is not so
+	aloneSince  time.Time          // since when most nodes do not follow this one, which leads; zero: they do
+	rivalSaid   cluster.Leadership // of whom the log has told last
+	followed    bool               // most nodes have followed this one
+	holding     bool               // writes to the local Redis wait
 }
 
 // lockName serializes all that changes the VPN or the leader of this machine,

@@ -32,7 +32,7 @@ func (sw *switching) lead(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(rememberErr, err)
 	}
-	err = errors.Join(rememberErr, sw.session.BeginSave(ctx), sw.turn(ctx), sw.machine.rememberLeadership(ctx, sw.session.Store, own))
+	err = errors.Join(rememberErr, sw.machine.beginSave(ctx, sw.session.Store), sw.turn(ctx), sw.machine.rememberLeadership(ctx, sw.session.Store, own))
 	if err == nil {
 		sw.Say("node %d leads: its Redis is master, its VPN the hub", sw.target.ID)
 	}

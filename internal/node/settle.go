@@ -34,13 +34,14 @@ func (m *Machine) Settle(ctx context.Context) (vpn.Report, error) {
 		homeAt, homeErr := m.seekHome(ctx, s)
 		wayAt, wayErr := m.giveWay(ctx, s)
 		roleErr := errors.Join(m.keepRole(ctx, s), m.keepLeadership(ctx, s))
+		saveAt, saveErr := m.seeToSave(ctx, s)
 		hostsErr := m.nameLeader(ctx, s)
 		var vpnErr error
 		report, vpnErr = m.applyRoutes(ctx, s)
-		for _, at := range []time.Time{s.disagreement(ctx, time.Now()), homeAt, wayAt} {
+		for _, at := range []time.Time{s.disagreement(ctx, time.Now()), homeAt, wayAt, saveAt} {
 			report.Again = sooner(report.Again, at)
 		}
-		return errors.Join(aclErr, followErr, homeErr, wayErr, roleErr, hostsErr, vpnErr, m.answer(ctx, s), m.forward6(ctx, s))
+		return errors.Join(aclErr, followErr, homeErr, wayErr, roleErr, saveErr, hostsErr, vpnErr, m.answer(ctx, s), m.forward6(ctx, s))
 	})
 	return report, err
 }
@@ -157,6 +158,7 @@ func (m *Machine) followRecords(ctx context.Context, s *session) error {
 		return err
 	}
 	role, err := s.readRole(ctx)
+	m.noteMaster(role.Master && records.Leader != s.self, time.Now())
 	switch {
 	case err != nil || role.Master && records.Leader == s.self:
 		return err
@@ -166,6 +168,17 @@ func (m *Machine) followRecords(ctx context.Context, s *session) error {
 		return m.takeLead(ctx, s, role)
 	}
 	return m.followMissed(ctx, s, records, role)
+}
+
+// noteMaster remembers since when the local Redis is a master, and the records name another
+// node as leader.
+func (m *Machine) noteMaster(disagrees bool, now time.Time) {
+	switch {
+	case !disagrees:
+		m.vigil.masterSince = time.Time{}
+	case m.vigil.masterSince.IsZero():
+		m.vigil.masterSince = now
+	}
 }
 
 // followMissed makes the local Redis follow the leader that the records name, if it
@@ -201,7 +214,9 @@ func (m *Machine) followMissed(ctx context.Context, s *session, records vpn.Clus
 
 // finishLead makes this node the leader in all respects if its Redis has been
 // made master and nothing else has happened: the agent was not there when the
-// mastership came. It is so if the leader in the records is a replica.
+// mastership came. It is so if the leader in the records is a replica. An old leader of
+// another implementation, or one that is told by hand, is in that state for a moment, too,
+// before it follows the new one: so it has to last.
 func (m *Machine) finishLead(ctx context.Context, s *session, records vpn.Cluster) error {
 	sw, err := m.beginSwitch(ctx, s, Switch{Leader: s.self, Planned: true, Wait: missedTime})
 	if errors.Is(err, ErrNoEndpoint) {
@@ -211,7 +226,7 @@ func (m *Machine) finishLead(ctx context.Context, s *session, records vpn.Cluste
 		return err
 	}
 	recorded, found := records.Node(records.Leader)
-	if !found || !recorded.Address.IsValid() {
+	if !found || !recorded.Address.IsValid() || time.Since(m.vigil.masterSince) < finishTime {
 		return nil
 	}
 	if leads, err := sw.leads(ctx, recorded.Address); err != nil || leads {
@@ -221,6 +236,10 @@ func (m *Machine) finishLead(ctx context.Context, s *session, records vpn.Cluste
 	m.Log.Infof("this node's Redis is the master, and that of node %d a replica: this node leads", recorded.ID)
 	return sw.run(ctx)
 }
+
+// finishTime is longer than another implementation takes from one command to the next, on a
+// busy machine.
+const finishTime = 3 * time.Second
 
 // missedTime bounds the wait for a leader that leads already. Nothing else can
 // change this machine's leader meanwhile.

@@ -20,7 +20,8 @@ func (j *Journal) write(r record) error {
 		return err
 	}
 	j.line = line
-	if fits, err := j.log.append(line); fits || err != nil {
+	fits, err := j.log.append(line)
+	if fits || err != nil {
 		return err
 	}
 	if err = j.log.begin(j.live()); err != nil || r.Kind != endKind {

@@ -22,7 +22,7 @@
 // power failure: after one, a task that was begun counts as started.
 //
 // What a task came to stays in the logs after its end, until they are written anew: see
-// [Journal.Ended].
+// [Journal.Ended]. It is only written, too.
 package journal
 
 import (
