@@ -258,12 +258,7 @@ func TestSwitchRaisesTheEpoch(t *testing.T) {
 	if err := c.Lab.Node(1).PowerOff(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for _, on := range []int{3, 2} {
-		if err := c.SwitchLeader(ctx, on, 3); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c.MoveTo(3)
+	takeOver(ctx, t, c, 3, 2)
 	settle(ctx, t, c)
 	wantLeadership(ctx, t, c, "4 3")
 }

@@ -78,6 +78,18 @@ func comesHome(ctx context.Context, t *testing.T, c *lab.Cluster) {
 	t.Logf("all are home after %v", time.Since(began))
 }
 
+// takeOver types switch-leader on nodes whose leader does not answer, first on the one that
+// is to lead.
+func takeOver(ctx context.Context, t *testing.T, c *lab.Cluster, leader int, others ...int) {
+	t.Helper()
+	for _, on := range append([]int{leader}, others...) {
+		if err := c.SwitchLeader(ctx, on, leader); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.MoveTo(leader)
+}
+
 // A worker that was off during a switch finds the new leader by itself, since that was
 // prepared to lead before the worker went off.
 func TestWayHomeOfAWorker(t *testing.T) {
@@ -120,12 +132,7 @@ func TestWayHomeOfTheOldLeader(t *testing.T) {
 	if err := old.PowerOff(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for _, on := range []int{3, 2} {
-		if err := c.SwitchLeader(ctx, on, 3); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c.MoveTo(3)
+	takeOver(ctx, t, c, 3, 2)
 	settle(ctx, t, c)
 	if err := errors.Join(old.RestoreLink(ctx), old.PowerOn(ctx)); err != nil {
 		t.Fatal(err)
@@ -219,12 +226,7 @@ func TestOldLeaderRefuses(t *testing.T) {
 	if err = old.CutLink(); err != nil {
 		t.Fatal(err)
 	}
-	for _, on := range []int{3, 2} {
-		if err = c.SwitchLeader(ctx, on, 3); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c.MoveTo(3)
+	takeOver(ctx, t, c, 3, 2)
 	if err = old.RestoreLink(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -278,12 +280,7 @@ func TestOldLeaderRunsNothingAgain(t *testing.T) {
 	if err := old.PowerOff(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for _, on := range []int{3, 2} {
-		if err := c.SwitchLeader(ctx, on, 3); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c.MoveTo(3)
+	takeOver(ctx, t, c, 3, 2)
 	settle(ctx, t, c)
 	mustRun(ctx, t, old, "cp", "/root/older.rdb", disk)
 	if err := old.PowerOn(ctx); err != nil {

@@ -44,7 +44,7 @@ type Machine struct {
 // vigil is what one run of Settle remembers for the next.
 type vigil struct {
 	begun       bool               // the leader has been listened for since this process started
-	masterSince time.Time          // see noteMaster; zero: it is not so
+	masterSince time.Time          // since when the local Redis is a master, and the records name another node as leader
 	aloneSince  time.Time          // since when most nodes do not follow this one, which leads; zero: they do
 	rivalSaid   cluster.Leadership // of whom the log has told last
 	followed    bool               // most nodes have followed this one

@@ -158,7 +158,7 @@ func (m *Machine) followRecords(ctx context.Context, s *session) error {
 		return err
 	}
 	role, err := s.readRole(ctx)
-	m.noteMaster(role.Master && records.Leader != s.self, time.Now())
+	m.vigil.masterSince = since(m.vigil.masterSince, role.Master && records.Leader != s.self, time.Now())
 	switch {
 	case err != nil || role.Master && records.Leader == s.self:
 		return err
@@ -170,15 +170,16 @@ func (m *Machine) followRecords(ctx context.Context, s *session) error {
 	return m.followMissed(ctx, s, records, role)
 }
 
-// noteMaster remembers since when the local Redis is a master, and the records name another
-// node as leader.
-func (m *Machine) noteMaster(disagrees bool, now time.Time) {
+// since is when something began to hold that was seen to hold since a time; the zero Time:
+// it does not.
+func since(before time.Time, holds bool, now time.Time) time.Time {
 	switch {
-	case !disagrees:
-		m.vigil.masterSince = time.Time{}
-	case m.vigil.masterSince.IsZero():
-		m.vigil.masterSince = now
+	case !holds:
+		return time.Time{}
+	case before.IsZero():
+		return now
 	}
+	return before
 }
 
 // followMissed makes the local Redis follow the leader that the records name, if it

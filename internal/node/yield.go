@@ -44,7 +44,7 @@ func (m *Machine) giveWay(ctx context.Context, s *session) (time.Time, error) {
 		return time.Time{}, err
 	}
 	now := time.Now()
-	m.noteAlone(r.alone, now)
+	m.vigil.aloneSince = since(m.vigil.aloneSince, r.alone, now)
 	if !found {
 		m.vigil.rivalSaid = cluster.Leadership{}
 		return m.lookOut(ctx, s, r, now)
@@ -88,17 +88,6 @@ func (m *Machine) holdWrites(ctx context.Context, s *session, hold bool) error {
 		return s.ResumeWrites(ctx)
 	}
 	return nil
-}
-
-// noteAlone remembers since when most nodes do not follow this one. At the start of the
-// agent none does yet.
-func (m *Machine) noteAlone(alone bool, now time.Time) {
-	switch {
-	case !alone:
-		m.vigil.aloneSince = time.Time{}
-	case m.vigil.aloneSince.IsZero():
-		m.vigil.aloneSince = now
-	}
 }
 
 // tooEarly says whether it is too early to give way to a rival, or not for this node to
