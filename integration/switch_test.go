@@ -118,10 +118,7 @@ func TestSwitchAheadOfTheCandidate(t *testing.T) {
 	if log := logsOf(t, worker)[said:]; strings.Contains(log, "VPN: ") {
 		t.Errorf("the worker changed its VPN:\n%s", log)
 	}
-	if err := c.SwitchLeader(ctx, 3, 3); err != nil {
-		t.Fatal(err)
-	}
-	c.MoveTo(3)
+	takeOver(ctx, t, c, 3)
 	settle(ctx, t, c)
 }
 

@@ -80,14 +80,14 @@ func comesHome(ctx context.Context, t *testing.T, c *lab.Cluster) {
 
 // takeOver types switch-leader on nodes whose leader does not answer, first on the one that
 // is to lead.
-func takeOver(ctx context.Context, t *testing.T, c *lab.Cluster, leader int, others ...int) {
+func takeOver(ctx context.Context, t *testing.T, c *lab.Cluster, nodes ...int) {
 	t.Helper()
-	for _, on := range append([]int{leader}, others...) {
-		if err := c.SwitchLeader(ctx, on, leader); err != nil {
+	for _, on := range nodes {
+		if err := c.SwitchLeader(ctx, on, nodes[0]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	c.MoveTo(leader)
+	c.MoveTo(nodes[0])
 }
 
 // A worker that was off during a switch finds the new leader by itself, since that was
