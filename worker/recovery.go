@@ -86,6 +86,7 @@ func (w *Worker) storeKept(ctx context.Context, task Task, past Past) {
 
 // store stores a result. What the board does not take is kept.
 func (w *Worker) store(ctx context.Context, task Task, result Result) {
+	defer w.leaving.begin(task.Key)()
 	late := time.AfterFunc(keepAfter, func() { w.keep(task, result) })
 	err := w.cfg.Board.Finish(ctx, task, result)
 	late.Stop()

@@ -98,6 +98,7 @@ func (w *Worker) handle(ctx context.Context, task Task) {
 		w.answer(storing, task, func() Result { return builtin(storing, task) })
 		return
 	}
+	w.leaving.wait(storing, task.Key)
 	past := w.cfg.Journal.Past(task)
 	switch w.decide(task, past) {
 	case storeIt:

@@ -71,6 +71,7 @@ type Worker struct {
 	busy     *gauge
 	slots    chan struct{} // one for each task that runs
 	crowded  chan struct{} // a task had to wait for a slot
+	leaving  *leaving
 	left     chan struct{} // a result was left in the journal
 	draining chan struct{}
 	drain    sync.Once
@@ -88,6 +89,7 @@ func New(cfg Config) (*Worker, error) {
 		busy:     newGauge(),
 		slots:    make(chan struct{}, cfg.MaxConcurrency),
 		crowded:  make(chan struct{}, 1),
+		leaving:  newLeaving(),
 		left:     make(chan struct{}, 1),
 		draining: make(chan struct{}),
 	}, nil

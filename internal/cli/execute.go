@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"os"
 	"os/signal"
 	"syscall"
 
@@ -46,8 +47,17 @@ func Usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 // Interruptible ends with the first SIGINT or SIGTERM. The second ends the
 // process, for those who do not want to wait until the work has been wound up.
 func Interruptible(parent context.Context) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(parent, syscall.SIGINT, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	ctx, stop := context.WithCancel(parent)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-signals:
+		case <-ctx.Done():
+		}
+		signal.Stop(signals) // before anybody sees that the first has come
+		stop()
+	}()
 	return ctx, stop
 }
 

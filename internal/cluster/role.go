@@ -106,6 +106,22 @@ func (s *Store) Followers(ctx context.Context) ([]netip.Addr, error) {
 	return parseFollowers(info["Replication"]), nil
 }
 
+// Acknowledged counts the replicas that answer now, up to a number, and waits for them for
+// some time: what INFO says of a replica whose link was cut is some seconds old.
+func (s *Store) Acknowledged(ctx context.Context, enough int, within time.Duration) (count int, err error) {
+	conn := s.redis.Conn()
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	// WAIT asks replicas only if there is something new for them.
+	if err = conn.Publish(ctx, "cluster/who-follows", "").Err(); err != nil {
+		return 0, fmt.Errorf("ask replicas for an answer: %w", err)
+	}
+	answers, err := conn.Do(ctx, "WAIT", enough, within.Milliseconds()).Int()
+	if err != nil {
+		return 0, fmt.Errorf("wait for the answers of replicas: %w", err)
+	}
+	return answers, nil
+}
+
 // parseFollowers reads the fields slaveN:ip=…,port=…,state=online,… of INFO.
 func parseFollowers(fields map[string]string) []netip.Addr {
 	var followers []netip.Addr

@@ -36,7 +36,7 @@ type rival struct {
 // leader, a worker of that one. See the package comment for when it does. It returns when
 // it wants to look again.
 func (m *Machine) giveWay(ctx context.Context, s *session) (time.Time, error) {
-	r, found, err := m.rival(ctx, s, func(nodes []vpn.Node, uuid string) hearing {
+	r, found, err := m.rival(ctx, s, isAlone, func(nodes []vpn.Node, uuid string) hearing {
 		heard, _ := m.rivals.put(ctx, m, claimTime, func(ctx context.Context) hearing { return m.hear(ctx, nodes, uuid) })
 		return heard
 	})
@@ -117,9 +117,12 @@ func (m *Machine) tooEarly(r rival, now time.Time) (again time.Time, early bool)
 	return again, early
 }
 
-// rival looks for a node to which this one, if it leads, has to give way. ask asks nodes
-// whether they lead.
-func (m *Machine) rival(ctx context.Context, s *session, ask func([]vpn.Node, string) hearing) (r rival, found bool, err error) {
+// rival looks for a node to which this one, if it leads, has to give way. alone says
+// whether most nodes do not follow this one, ask asks nodes whether they lead.
+func (m *Machine) rival(
+	ctx context.Context, s *session,
+	alone func(context.Context, *session, vpn.Cluster) (bool, error), ask func([]vpn.Node, string) hearing,
+) (r rival, found bool, err error) {
 	role, err := s.readRole(ctx)
 	if err != nil || !role.Master {
 		return r, false, err
@@ -134,7 +137,7 @@ func (m *Machine) rival(ctx context.Context, s *session, ask func([]vpn.Node, st
 	if r.own, _, err = m.ownLeadership(ctx, s.Store, s.self); err != nil {
 		return r, false, err
 	}
-	if r.alone, err = isAlone(ctx, s, records); err != nil {
+	if r.alone, err = alone(ctx, s, records); err != nil {
 		return r, false, err
 	}
 	next := m.readLeadership().Announced
@@ -169,6 +172,21 @@ func isAlone(ctx context.Context, s *session, records vpn.Cluster) (bool, error)
 	return others > 0 && 2*len(slices.Compact(followers)) <= others, nil
 }
 
+// replicaTime is enough for replicas far away, and for one that is busy.
+const replicaTime = time.Second
+
+// isForsaken is isAlone by what replicas answer at this moment.
+func isForsaken(ctx context.Context, s *session, records vpn.Cluster) (bool, error) {
+	alone, err := isAlone(ctx, s, records)
+	others := len(records.Nodes) - 1
+	if err != nil || alone || others < 1 {
+		return alone, err
+	}
+	enough := others/2 + 1
+	answers, err := s.Acknowledged(ctx, enough, replicaTime)
+	return answers < enough, err
+}
+
 // suspects are nodes that may lead instead of this one: all that are there. While most
 // nodes follow this one, only that which it has announced itself. A leader has all nodes
 // as peers, and they have to have a handshake with it before they can be asked.
@@ -192,7 +210,7 @@ func (m *Machine) Overtaken(ctx context.Context) error {
 		defer cancel()
 		for {
 			s.forget()
-			r, found, err := m.rival(ctx, s, func(nodes []vpn.Node, uuid string) hearing { return m.hear(ctx, nodes, uuid) })
+			r, found, err := m.rival(ctx, s, isForsaken, func(nodes []vpn.Node, uuid string) hearing { return m.hear(ctx, nodes, uuid) })
 			if err != nil {
 				return err
 			}
