@@ -47,7 +47,7 @@ type vigil struct {
 	masterSince time.Time          // since when the local Redis is a master, and the records name another node as leader
 	aloneSince  time.Time          // since when most nodes do not follow this one, which leads; zero: they do
 	rivalSaid   cluster.Leadership // of whom the log has told last
-	followed    bool               // most nodes have followed this one
+	followed    bool               // most nodes have followed this one, or there was no cluster yet: nobody leads in its place
 	holding     bool               // writes to the local Redis wait
 }
 

@@ -25,6 +25,7 @@ func (m *Machine) Settle(ctx context.Context) (vpn.Report, error) {
 		aclErr := m.adoptACLs(ctx, s)
 		_, _, err := s.snapshot(ctx)
 		if errors.Is(err, cluster.ErrNoNetwork) {
+			m.vigil.followed = true
 			return aclErr
 		}
 		if err != nil {
