@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -113,7 +114,9 @@ func (s *Server) Run() {
 	said := filepath.Join(s.Dir, "log")
 	s.cmd = exec.CommandContext(context.WithoutCancel(s.t.Context()), "redis-server", filepath.Join(s.Dir, "redis.conf"), "--logfile", said)
 	// A test that dies, of its time limit for instance, leaves nothing behind.
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	// A pipe, which its child that saves the data holds, too: Wait waits for both.
+	s.cmd.Stdout = io.Discard
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -230,7 +233,7 @@ func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
 // Continue ends a [Server.Pause].
 func (s *Server) Continue() { s.signal(syscall.SIGCONT) }
 
-// Kill ends the process at once, as a power cut does.
+// Kill ends the process at once, as a power cut does, and its child that saves the data.
 func (s *Server) Kill() {
 	s.t.Helper()
 	if s.cmd == nil || s.cmd.Process == nil {
@@ -246,7 +249,7 @@ func (s *Server) Kill() {
 
 func (s *Server) signal(number syscall.Signal) {
 	s.t.Helper()
-	if err := s.cmd.Process.Signal(number); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := syscall.Kill(-s.cmd.Process.Pid, number); err != nil && !errors.Is(err, syscall.ESRCH) {
 		s.t.Error(fmt.Errorf("signal redis-server: %w", err))
 	}
 }
