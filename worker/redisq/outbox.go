@@ -24,7 +24,7 @@ type outbox struct {
 	movedAt time.Time     // when that was
 
 	wake   chan struct{} // something was handed in
-	soon   *time.Timer   // wakes for news that nothing else has taken along
+	soon   *time.Timer   // wakes for what nobody waits for and nothing else has taken along
 	timed  bool          // soon is running
 	close  context.CancelFunc
 	closed <-chan struct{}
@@ -34,9 +34,9 @@ type outbox struct {
 const (
 	// maxNews bounds the memory of reports that Redis is slow to take.
 	maxNews = 1024
-	// newsDelay is how long a report waits for something to travel with. One that
-	// is followed by its task's result at once costs no round trip of its own.
-	newsDelay = time.Millisecond
+	// rideDelay is how long a write that nobody waits for may wait for something to
+	// travel with. What a task is followed by its result at once needs one round trip in all.
+	rideDelay = time.Millisecond
 	// stallTime is how long a step that reports progress is held up by a Redis
 	// that does not answer; then old reports give way to new ones.
 	stallTime = time.Second
@@ -150,17 +150,18 @@ func (o *outbox) add(w *write) {
 	}
 	o.supersede(w)
 	o.waiting = append(o.waiting, w)
-	if !w.news {
-		o.mu.Unlock()
-		o.wakeUp()
-		return
+	if w.news {
+		o.news++
 	}
-	o.news++
-	if !o.timed {
+	urgent := w.done != nil
+	if !urgent && !o.timed {
 		o.timed = true
-		o.soon.Reset(newsDelay)
+		o.soon.Reset(rideDelay)
 	}
 	o.mu.Unlock()
+	if urgent {
+		o.wakeUp()
+	}
 }
 
 // supersede has the write that finishes a task say all, if the one that shows it
