@@ -38,6 +38,8 @@ func (s *stage) cases() []measurement {
 	return append(rows,
 		measurement{"repeatable: external no-op, 8 outstanding", s.tasks(s.external, "again", 8)},
 		measurement{"repeatable: external no-op, 32 outstanding", s.tasks(s.external, "again", 32)},
+		measurement{"a queue of 20,000, as asynq's: compiled-in no-op", s.drain(s.compiled, "noop")},
+		measurement{"repeatable: a queue of 20,000: compiled-in no-op", s.drain(s.compiled, "again")},
 		measurement{"list-actions, 1 outstanding", s.tasks(s.compiled, "list-actions", 1)},
 		measurement{"list-actions, 32 outstanding", s.tasks(s.compiled, "list-actions", 32)},
 		measurement{"ten external steps, 8 outstanding", s.tasks(s.external, "ten", 8)},
