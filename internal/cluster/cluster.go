@@ -49,7 +49,11 @@ func FlagsKey(node int) string { return fmt.Sprintf("node/%d/flags", node) }
 
 // Network returns the VPN's network; [ErrNoNetwork] if there is none.
 func (s *Store) Network(ctx context.Context) (netip.Prefix, error) {
-	text, err := s.redis.Get(ctx, networkKey).Result()
+	return network(s.redis.Get(ctx, networkKey))
+}
+
+func network(reply *redis.StringCmd) (netip.Prefix, error) {
+	text, err := reply.Result()
 	if errors.Is(err, redis.Nil) {
 		return netip.Prefix{}, ErrNoNetwork
 	}
@@ -65,15 +69,19 @@ func (s *Store) Network(ctx context.Context) (netip.Prefix, error) {
 
 // Leader returns the node id of the leader.
 func (s *Store) Leader(ctx context.Context) (int, error) {
-	text, err := s.redis.HGet(ctx, environmentKey, leaderField).Result()
+	return leader(s.redis.HGet(ctx, environmentKey, leaderField))
+}
+
+func leader(reply *redis.StringCmd) (int, error) {
+	text, err := reply.Result()
 	if err != nil {
 		return 0, fmt.Errorf("read %s of %s: %w", leaderField, environmentKey, err)
 	}
-	leader, err := strconv.Atoi(text)
-	if err != nil || leader < 1 {
+	id, err := strconv.Atoi(text)
+	if err != nil || id < 1 {
 		return 0, fmt.Errorf("read %s of %s: %q is no node id", leaderField, environmentKey, text)
 	}
-	return leader, nil
+	return id, nil
 }
 
 // SetLeader records who leads, and since which epoch. Only a master can. endpoint
@@ -99,22 +107,38 @@ func (s *Store) SetLeader(ctx context.Context, l Leadership, endpoint string) er
 // warning and costs only itself.
 func (s *Store) Snapshot(ctx context.Context, self int) (vpn.Cluster, []vpn.Warning, error) {
 	cluster := vpn.Cluster{Self: self}
-	var err error
-	if cluster.Network, err = s.Network(ctx); err != nil {
+	networkReply, leaderReply, lastReply, err := s.frame(ctx)
+	if err != nil {
 		return cluster, nil, err
 	}
-	if cluster.Leader, err = s.Leader(ctx); err != nil {
+	if cluster.Network, err = network(networkReply); err != nil {
+		return cluster, nil, err
+	}
+	if cluster.Leader, err = leader(leaderReply); err != nil {
 		return cluster, nil, err
 	}
 	var warnings []vpn.Warning
 	if cluster.Nodes, warnings, err = s.Nodes(ctx); err != nil {
 		return cluster, warnings, err
 	}
-	cluster.LastID, err = s.LastID(ctx)
+	cluster.LastID, err = lastID(lastReply)
 	if _, noNumber := errors.AsType[*strconv.NumError](err); noNumber || isReply(err) { // it can be done without
 		warnings, err = append(warnings, vpn.Warning{Text: err.Error()}), nil
 	}
 	return cluster, warnings, err
+}
+
+// frame asks for what a cluster has but its nodes, in one round trip. Each reply has an
+// error of its own.
+func (s *Store) frame(ctx context.Context) (network, leader, last *redis.StringCmd, err error) {
+	conn := s.redis.Conn() // a pipeline of the client would open a connection for itself
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	pipe := conn.Pipeline()
+	network, leader, last = pipe.Get(ctx, networkKey), pipe.HGet(ctx, environmentKey, leaderField), pipe.Get(ctx, sequenceKey)
+	if _, err = pipe.Exec(ctx); err != nil && !isReply(err) {
+		return nil, nil, nil, fmt.Errorf("read %s: %w", networkKey, err)
+	}
+	return network, leader, last, nil
 }
 
 // isReply tells an error that Redis replied, such as WRONGTYPE, from a broken connection.

@@ -81,7 +81,11 @@ func (s *Store) NextID(ctx context.Context) (int, error) {
 
 // LastID returns the node id that was given out last.
 func (s *Store) LastID(ctx context.Context) (int, error) {
-	id, err := s.redis.Get(ctx, sequenceKey).Int()
+	return lastID(s.redis.Get(ctx, sequenceKey))
+}
+
+func lastID(reply *redis.StringCmd) (int, error) {
+	id, err := reply.Int()
 	if errors.Is(err, redis.Nil) {
 		return 0, nil
 	}

@@ -141,14 +141,15 @@ func (m *Machine) askRole(ctx context.Context, server redisq.Server) (leads bool
 
 // enact does, and tells, what a change of the standing means.
 func (m *Machine) enact(ctx context.Context, s *session, before, after Standing) error {
-	s.ahead.stale()
 	switch {
 	case after.Phase == Silent:
 		if before.Phase == Doubted {
 			m.Log.Warn(after.sentence())
 		}
+		s.ahead.stale()
 		return m.withReconciler(s.snapshot, func(r *vpn.Reconciler) error { return r.Silence(ctx) })
 	case after.Phase == Asking:
+		s.ahead.stale()
 		return m.withReconciler(s.snapshot, func(r *vpn.Reconciler) error { return r.Speak(ctx) })
 	case after.Phase == Member && (before.Phase == Silent || before.Phase == Asking):
 		m.Log.Infof("the cluster knows this node, %d, again", after.Node)
