@@ -4,20 +4,35 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"slices"
 )
 
 // Standby returns what adds the peers that stand by, where they are wanted and not there
-// yet, and what takes those away again. Neither changes anything else. It is pure.
+// yet, and what takes those away again. One that is to be tried (c.Standby), and stands by
+// at another endpoint already, is begun with afresh: a handshake there says nothing of
+// this one. Neither changes anything else. It is pure.
 func Standby(c Cluster, have State, want Desired) (add, remove Plan) {
 	for _, change := range diffPeers(have, want) {
-		if change.Do == AddPeer && (c.StandsBy || slices.Contains(c.Standby, change.Node)) && len(change.Gain) == 0 {
+		tried := slices.Contains(c.Standby, change.Node)
+		peer, _ := have.Peer(change.Key)
+		switch {
+		case !tried && !c.StandsBy || len(change.Gain)+len(peer.AllowedIPs) > 0:
+		case change.Do == AddPeer:
 			add.Peers = append(add.Peers, change)
 			remove.Peers = append(remove.Peers, PeerChange{Node: change.Node, Key: change.Key, Do: RemovePeer})
+		case tried && change.Do == SetPeer && change.Endpoint.IsValid():
+			add.Peers = append(add.Peers, afresh(change.Node, peer, change.Endpoint))
+			remove.Peers = append(remove.Peers, afresh(change.Node, peer, peer.Endpoint))
 		}
 	}
 	return add, remove
+}
+
+// afresh begins again with a peer without allowed IPs, at an endpoint.
+func afresh(node int, p Peer, endpoint netip.AddrPort) PeerChange {
+	return PeerChange{Node: node, Key: p.Key, Do: RenewPeer, Endpoint: endpoint, Keepalive: p.Keepalive, SetKeepalive: true}
 }
 
 // Standby adds the peers that stand by, and returns what takes them away again. No file

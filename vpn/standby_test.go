@@ -1,8 +1,11 @@
 package vpn_test
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
+
+	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 
 	"cluster-agent/vpn"
 )
@@ -38,5 +41,35 @@ func TestStandby(t *testing.T) {
 				t.Errorf("allowed IPs: %s", add)
 			}
 		})
+	}
+}
+
+// A peer that stands by at another endpoint than the one that is to be tried is begun with
+// afresh there, and put back afterwards.
+func TestStandbyAtAnotherEndpoint(t *testing.T) {
+	t.Parallel()
+	c := with(star(2), func(c *vpn.Cluster) {
+		c.Standby = []int{3}
+		for i := range c.Nodes {
+			if c.Nodes[i].ID == 3 {
+				c.Nodes[i].Endpoint = "198.51.100.99:55820"
+			}
+		}
+	})
+	before, tried := netip.MustParseAddrPort("198.51.100.3:55820"), netip.MustParseAddrPort("198.51.100.99:55820")
+	standing := met(peer(3))
+	standing.AllowedIPs, standing.Endpoint = nil, before
+	have := hostOf(2)
+	have.Peers = []vpn.Peer{met(peer(1)), standing}
+	memory := vpn.Memory{Keys: vpn.NewKeys(key(3)), Endpoints: map[wgtypes.Key]netip.AddrPort{key(3): before}}
+	want, _ := vpn.Want(c, memory, have, vpn.Resolved{3: {Endpoint: tried, Answers: []netip.Addr{tried.Addr()}}})
+	add, remove := vpn.Standby(c, have, want)
+	for name, got := range map[string]struct {
+		plan vpn.Plan
+		at   netip.AddrPort
+	}{"tried": {add, tried}, "put back": {remove, before}} {
+		if len(got.plan.Peers) != 1 || got.plan.Peers[0].Do != vpn.RenewPeer || got.plan.Peers[0].Endpoint != got.at {
+			t.Errorf("%s: %s", name, got.plan.String())
+		}
 	}
 }

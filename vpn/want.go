@@ -152,7 +152,7 @@ func (w *wanter) reservedKeys() map[wgtypes.Key]int {
 // (the engine could tell them apart only by tearing both links down).
 func (w *wanter) usable(n Node, seen map[wgtypes.Key]int) bool {
 	if n.PublicKey == (wgtypes.Key{}) || !n.Address.IsValid() {
-		return false // named by ParseNode
+		return false // named by Record.Node
 	}
 	if !w.c.Network.Contains(n.Address) {
 		w.warn(n.ID, "ip_address %v is outside the cluster network %v", n.Address, w.c.Network)

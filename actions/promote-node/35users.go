@@ -50,7 +50,11 @@ func (s steps) share(ctx context.Context, in input, address netip.Addr) (unshare
 		if err != nil || len(unshared) == 0 || in.DryRun {
 			return err
 		}
-		return errors.Join(store.ShareACLs(ctx), store.WaitReplica(ctx, address.String()))
+		unlock, err := s.machine.Files.Lock(ctx, cluster.NodesLock)
+		if err != nil {
+			return fmt.Errorf("wait for another change of the nodes to end: %w", err)
+		}
+		return errors.Join(store.ShareACLs(ctx), unlock(), store.WaitReplica(ctx, address.String()))
 	})
 	return unshared, err
 }

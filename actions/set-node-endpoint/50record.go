@@ -3,6 +3,7 @@ package setnodeendpoint
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"cluster-agent/internal/cluster"
 	"cluster-agent/worker"
@@ -14,7 +15,14 @@ func (s steps) record(ctx context.Context, c *worker.Call) error {
 	if err := c.Decode(&in); err != nil {
 		return err
 	}
-	err := s.machine.Redis(func(store *cluster.Store) error { return store.SetEndpoint(ctx, in.NodeID, in.Endpoint) })
+	unlock, err := s.machine.Files.Lock(ctx, cluster.NodesLock)
+	if err != nil {
+		return fmt.Errorf("wait for another change of the nodes to end: %w", err)
+	}
+	err = s.machine.Redis(func(store *cluster.Store) error { return store.SetEndpoint(ctx, in.NodeID, in.Endpoint) })
+	if unlockErr := unlock(); unlockErr != nil {
+		return errors.Join(err, unlockErr)
+	}
 	if errors.Is(err, cluster.ErrNoNode) {
 		return c.Invalid(5, "node_id", in.NodeID, "node_not_found", err)
 	}

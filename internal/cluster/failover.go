@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,8 +40,8 @@ func (s *Store) waitHandOver(ctx context.Context, timeout time.Duration) error {
 	waiting, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for {
-		busy, err := s.failoverUnderWay(waiting)
-		if err == nil && !busy {
+		state, err := s.failoverState(waiting)
+		if err == nil && state == noFailover {
 			return s.handOverResult(ctx)
 		}
 		if !pause(waiting) {
@@ -48,15 +49,56 @@ func (s *Store) waitHandOver(ctx context.Context, timeout time.Duration) error {
 		}
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return errors.Join(ctx.Err(), s.abandon(ctx))
 	}
 	// The replica has been silent for half of the time given: that it accepts
-	// just now, which would make two masters, is not to be expected. Redis refuses
-	// to abort what has ended a moment ago.
-	if err := s.do(ctx, "FAILOVER", "ABORT"); err != nil && !isReply(err) {
-		return fmt.Errorf("abort: %w", err)
+	// just now, which would make two masters, is not to be expected.
+	if err := s.abort(ctx); err != nil {
+		return err
 	}
 	return s.handOverResult(ctx)
+}
+
+// abandonTime bounds the end of a failover whose caller has gone: an agent that is stopped
+// has a second in all.
+const abandonTime = 300 * time.Millisecond
+
+// abandon ends a failover that nobody waits for any more, as long as the replica has not
+// been told of it. From then on it may lead at any moment, and to abort could make two
+// masters: see [Store.EndHandOver].
+func (s *Store) abandon(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTime)
+	defer cancel()
+	state, err := s.failoverState(ctx)
+	if err != nil || state != failoverWaits {
+		return err
+	}
+	return s.abort(ctx)
+}
+
+// HandOverBegun tells whether this Redis calls itself a replica of one that it has told to
+// lead, and that has not accepted yet. Redis itself does not limit that.
+func (s *Store) HandOverBegun(ctx context.Context) (bool, error) {
+	state, err := s.failoverState(ctx)
+	return state == failoverAccepts, err
+}
+
+// EndHandOver makes this Redis the master again if the one that it has told to lead does not
+// accept, and tells whether that was so.
+func (s *Store) EndHandOver(ctx context.Context) (bool, error) {
+	begun, err := s.HandOverBegun(ctx)
+	if err != nil || !begun {
+		return false, err
+	}
+	return true, s.abort(ctx)
+}
+
+// abort ends a failover. Redis refuses to end what has ended a moment ago.
+func (s *Store) abort(ctx context.Context) error {
+	if err := s.do(ctx, "FAILOVER", "ABORT"); err != nil && !isReply(err) {
+		return fmt.Errorf("abort the failover: %w", err)
+	}
+	return nil
 }
 
 // handOverResult tells what a failover that has ended came to.
@@ -71,13 +113,20 @@ func (s *Store) handOverResult(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) failoverUnderWay(ctx context.Context) (bool, error) {
+// The states of a failover, the field master_failover_state of INFO.
+const (
+	noFailover      = "no-failover"
+	failoverWaits   = "waiting-for-sync"     // writes pause until the replica has all of them
+	failoverAccepts = "failover-in-progress" // the replica was told to lead
+)
+
+// failoverState is one of those. A Redis before 6.2 has none.
+func (s *Store) failoverState(ctx context.Context) (string, error) {
 	info, err := s.redis.InfoMap(ctx, "replication").Result()
 	if err != nil {
-		return false, fmt.Errorf("ask for the state of the failover: %w", err)
+		return "", fmt.Errorf("ask for the state of the failover: %w", err)
 	}
-	state := info["Replication"]["master_failover_state"]
-	return state != "" && state != "no-failover", nil
+	return cmp.Or(info["Replication"]["master_failover_state"], noFailover), nil
 }
 
 // replicaAt finds a connected replica of this master, as ROLE names it.

@@ -260,3 +260,21 @@ func TestHurriedHandOver(t *testing.T) {
 		t.Errorf("the new master has %d of %d acknowledged writes, %v", counter, acknowledged.Load(), err)
 	}
 }
+
+// Who is interrupted while the replica catches up leaves no failover behind.
+func TestInterruptedHandOver(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	p.replica.Pause()
+	defer p.replica.Continue()
+	must(t, p.client.Set(t.Context(), "not", "acknowledged", 0).Err())
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if err := p.store.HandOver(ctx, p.replica.Addr, time.Minute); err == nil {
+		t.Error("it is said to have come about")
+	}
+	if state, err := p.store.failoverState(t.Context()); err != nil || state != noFailover {
+		t.Errorf("state %s, %v", state, err)
+	}
+	must(t, p.client.Set(t.Context(), "written", "again", 0).Err())
+}

@@ -161,8 +161,11 @@ func (s *Store) Saved(ctx context.Context) (bool, error) {
 	return true, savedWell(state["rdb_last_bgsave_status"])
 }
 
-// isSaving tells that Redis refuses to save because it does so.
-func isSaving(err error) bool { return err != nil && strings.Contains(err.Error(), "in progress") }
+// isSaving tells that Redis refuses to save because it does so, or writes its append-only
+// file anew.
+func isSaving(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), "in progress") || strings.Contains(err.Error(), "child process is active"))
+}
 
 func savedWell(status string) error {
 	if status != "ok" {

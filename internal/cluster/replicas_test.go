@@ -11,18 +11,23 @@ import (
 
 func TestParseFollowers(t *testing.T) {
 	t.Parallel()
-	got := parseFollowers(map[string]string{
-		"role": "master", "connected_slaves": "6",
+	fields := map[string]string{
+		"role": "master", "connected_slaves": "7",
 		"slave0": "ip=10.5.4.2,port=6379,state=online,offset=98,lag=0",
 		"slave1": "ip=10.5.4.3,port=6379,state=online,offset=98,lag=1",
 		"slave2": "ip=10.5.4.4,port=6379,state=online,offset=9,lag=60", // gone without a word
 		"slave3": "ip=node5,port=6379,state=online,offset=9,lag=0",
 		"slave4": "rubbish",
 		"slave5": "ip=fd00::6,port=6379,state=online,offset=98,lag=0",
-	})
-	want := []netip.Addr{netip.MustParseAddr("10.5.4.2"), netip.MustParseAddr("10.5.4.3"), netip.MustParseAddr("fd00::6")}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
+		"slave6": "ip=10.5.4.7,port=6379,state=wait_bgsave,offset=0,lag=0", // gets all data first
+	}
+	online := []netip.Addr{netip.MustParseAddr("10.5.4.2"), netip.MustParseAddr("10.5.4.3"), netip.MustParseAddr("fd00::6")}
+	if got := parseFollowers(fields, isOnline); !slices.Equal(got, online) {
+		t.Errorf("in sync: %v, want %v", got, online)
+	}
+	all := append(online, netip.MustParseAddr("10.5.4.7"))
+	if got := parseFollowers(fields, anyState); !slices.Equal(got, all) {
+		t.Errorf("connected: %v, want %v", got, all)
 	}
 }
 

@@ -99,15 +99,28 @@ const maxLag = 3
 // may be a replica itself. One that has been silent for some seconds is gone:
 // the end of its connection got lost.
 func (s *Store) Followers(ctx context.Context) ([]netip.Addr, error) {
+	return s.followers(ctx, anyState)
+}
+
+// InSync are those of the [Store.Followers] that have all data, and get what is written.
+func (s *Store) InSync(ctx context.Context) ([]netip.Addr, error) {
+	return s.followers(ctx, isOnline)
+}
+
+func anyState(string) bool       { return true }
+func isOnline(state string) bool { return state == "online" }
+
+func (s *Store) followers(ctx context.Context, wanted func(state string) bool) ([]netip.Addr, error) {
 	info, err := s.redis.InfoMap(ctx, "replication").Result()
 	if err != nil {
 		return nil, fmt.Errorf("ask for connected replicas: %w", err)
 	}
-	return parseFollowers(info["Replication"]), nil
+	return parseFollowers(info["Replication"], wanted), nil
 }
 
 // Acknowledged counts the replicas that answer now, up to a number, and waits for them for
-// some time: what INFO says of a replica whose link was cut is some seconds old.
+// some time: what INFO says of a replica whose link was cut is some seconds old. While writes
+// are paused nothing can be asked, and it fails in as long.
 func (s *Store) Acknowledged(ctx context.Context, enough int, within time.Duration) (count int, err error) {
 	conn := s.redis.Conn()
 	defer func() { err = errors.Join(err, conn.Close()) }()
@@ -123,7 +136,7 @@ func (s *Store) Acknowledged(ctx context.Context, enough int, within time.Durati
 }
 
 // parseFollowers reads the fields slaveN:ip=…,port=…,state=online,… of INFO.
-func parseFollowers(fields map[string]string) []netip.Addr {
+func parseFollowers(fields map[string]string, wanted func(state string) bool) []netip.Addr {
 	var followers []netip.Addr
 	for i := range len(fields) {
 		line, found := fields[fmt.Sprintf("slave%d", i)]
@@ -133,7 +146,7 @@ func parseFollowers(fields map[string]string) []netip.Addr {
 		about := replicaFields(line)
 		address, err := netip.ParseAddr(about["ip"])
 		lag, lagErr := strconv.Atoi(about["lag"])
-		if err == nil && lagErr == nil && lag <= maxLag {
+		if err == nil && lagErr == nil && lag <= maxLag && wanted(about["state"]) {
 			followers = append(followers, address)
 		}
 	}

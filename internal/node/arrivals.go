@@ -62,7 +62,7 @@ func (m *Machine) Arrivals(ctx context.Context) ([]Arrival, error) {
 		if records, _, err = s.Snapshot(ctx, s.self); err != nil {
 			return err
 		}
-		followers, err = s.Followers(ctx)
+		followers, err = s.InSync(ctx)
 		return err
 	})
 	if err != nil || records.Leader != records.Self || records.Self == 0 {

@@ -41,8 +41,9 @@ type hearing struct {
 }
 
 // hear asks nodes over the VPN whether they lead, all at the same time. Those that do
-// not answer soon after the first that does lead are left out.
-func (m *Machine) hear(ctx context.Context, nodes []vpn.Node, uuid string) hearing {
+// not answer soon after the first that does lead, and not earlier than what this node
+// knows, are left out.
+func (m *Machine) hear(ctx context.Context, nodes []vpn.Node, uuid string, known cluster.Leadership) hearing {
 	ctx, cancel := context.WithTimeout(ctx, claimTime)
 	defer cancel()
 	var mu sync.Mutex
@@ -63,6 +64,8 @@ func (m *Machine) hear(ctx context.Context, nodes []vpn.Node, uuid string) heari
 			heard.answered = append(heard.answered, node.ID)
 			if err == nil {
 				heard.claims = append(heard.claims, c)
+			}
+			if err == nil && !c.OlderThan(known) {
 				time.AfterFunc(othersTime, cancel)
 			}
 		})

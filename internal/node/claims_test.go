@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"cluster-agent/internal/cluster"
+	"cluster-agent/internal/redistest"
+	"cluster-agent/vpn"
 )
 
 // A rival that was heard of once counts for some time, since a question may get lost, but
@@ -37,5 +39,21 @@ func TestRivalMemory(t *testing.T) {
 		if found != step.found || found && (c.Node != step.want || answers != step.answers) {
 			t.Errorf("step %d: node %d, %v, %v", i, c.Node, answers, found)
 		}
+	}
+}
+
+// An old claim that comes soon does not cut off the others, which may be far away.
+func TestAnOldClaimHurriesNobody(t *testing.T) {
+	t.Parallel()
+	m, _, _ := newMachine(t, 1)
+	old, far := redistest.Start(t), redistest.Start(t)
+	createCluster(t, old, 2)
+	must(t, old.Client().Set(t.Context(), "cluster/uuid", "one", 0).Err())
+	setLeadership(t, old, cluster.Leadership{Epoch: 2, Node: 2})
+	far.Pause()
+	began := time.Now()
+	heard := m.hear(t.Context(), []vpn.Node{{ID: 2, Address: old.Addr}, {ID: 3, Address: far.Addr}}, "one", cluster.Leadership{Epoch: 3, Node: 3})
+	if took := time.Since(began); len(heard.claims) != 1 || took < claimTime {
+		t.Errorf("%d claims; the other node had %s to answer, not %s", len(heard.claims), took, claimTime)
 	}
 }

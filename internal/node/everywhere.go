@@ -27,13 +27,9 @@ var (
 // other nodes to find their way home. It can be interrupted and repeated.
 func (m *Machine) SwitchAll(ctx context.Context, order Switch) error {
 	former := 0
-	err := m.locked(ctx, func(s *session) error {
-		if order.Leader != s.self {
-			return fmt.Errorf("%w: node %d, and this is node %d", ErrElsewhere, order.Leader, s.self)
-		}
-		sw, err := m.beginSwitch(ctx, s, order)
-		if err != nil {
-			return err
+	err := m.obey(ctx, order, func(sw *switching) error {
+		if order.Leader != sw.session.self {
+			return fmt.Errorf("%w: node %d, and this is node %d", ErrElsewhere, order.Leader, sw.session.self)
 		}
 		former = sw.before.Leader
 		if !sw.role.Master && !sw.Force {
@@ -44,7 +40,7 @@ func (m *Machine) SwitchAll(ctx context.Context, order Switch) error {
 		return sw.run(ctx)
 	})
 	if err != nil {
-		return fmt.Errorf("switch to node %d as leader: %w", order.Leader, err)
+		return err
 	}
 	return m.awaitArrivals(ctx, order, former)
 }

@@ -88,7 +88,7 @@ func (m *Machine) findHome(ctx context.Context, s *session, records vpn.Cluster)
 	if err != nil {
 		return home, false, err
 	}
-	heard, answered := m.rivals.put(ctx, m, claimTime, func(ctx context.Context) hearing { return m.hear(ctx, asked, uuid) })
+	heard, answered := m.rivals.put(ctx, m, claimTime, func(ctx context.Context) hearing { return m.hear(ctx, asked, uuid, known) })
 	if !answered {
 		return home, false, nil
 	}

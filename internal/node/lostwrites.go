@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"cluster-agent/internal/cluster"
 	"cluster-agent/internal/host"
 )
@@ -89,14 +91,29 @@ func (m *Machine) dump(ctx context.Context, s *cluster.Store, now time.Time) (pa
 }
 
 // copyTo writes a new file that is there whole, and on disk, or not at all.
-func copyTo(path string, source io.Reader) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, secret)
+func copyTo(path string, source io.Reader) (err error) {
+	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(secret))
 	if err != nil {
 		return fmt.Errorf("make the copy: %w", err)
 	}
-	_, err = io.Copy(file, source)
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return errors.Join(fmt.Errorf("write the copy: %w", err), os.Remove(path))
+	defer func() { err = errors.Join(err, file.Cleanup()) }() // nothing is left to clean after success
+	if _, err = io.Copy(file, source); err == nil {
+		err = file.CloseAtomicallyReplace()
+	}
+	if err != nil {
+		return fmt.Errorf("write the copy: %w", err)
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// syncFolder has the names in a folder survive a power cut.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("bring %s to disk: %w", path, err)
+	}
+	if err = errors.Join(folder.Sync(), folder.Close()); err != nil {
+		return fmt.Errorf("bring %s to disk: %w", path, err)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"testing"
+	"time"
 
 	"cluster-agent/internal/cluster"
 	"cluster-agent/internal/redistest"
@@ -72,4 +73,28 @@ func TestRecordsOfAMaster(t *testing.T) {
 	must(t, m.Redis(func(s *cluster.Store) error { return s.Lead(t.Context()) }))
 	leader.Kill()
 	must(t, m.with(func(s *session) error { return wantLeader(t, s, 3) }))
+}
+
+// A master that nobody follows does not lead because the recorded leader is a replica: that
+// may be another's.
+func TestLeaderOfAnother(t *testing.T) {
+	t.Parallel()
+	m, server, _ := newMachine(t, 2)
+	recorded, leader := redistest.Start(t), redistest.Start(t)
+	createCluster(t, recorded, 1)
+	record(t, recorded, 1, recorded.Addr, "192.0.2.1:55820")
+	record(t, recorded, 2, server.Addr, "192.0.2.2:55820")
+	record(t, recorded, 3, leader.Addr, "192.0.2.3:55820")
+	setLeadership(t, recorded, cluster.Leadership{Epoch: 4, Node: 1})
+	server.Follow(recorded)
+	leader.Follow(recorded)
+	for _, s := range []*redistest.Server{server, leader} {
+		must(t, cluster.NewStore(s.Client()).Lead(t.Context()))
+	}
+	recorded.Follow(leader)
+	m.vigil.masterSince = time.Now().Add(-time.Minute)
+	must(t, m.with(func(s *session) error { return m.followRecords(t.Context(), s) }))
+	if got := leadership(t, server); got != (cluster.Leadership{Epoch: 4, Node: 1}) {
+		t.Errorf("the records say now %+v", got)
+	}
 }

@@ -43,12 +43,15 @@ type Machine struct {
 
 // vigil is what one run of Settle remembers for the next.
 type vigil struct {
-	begun       bool               // the leader has been listened for since this process started
-	masterSince time.Time          // since when the local Redis is a master, and the records name another node as leader
-	aloneSince  time.Time          // since when most nodes do not follow this one, which leads; zero: they do
-	rivalSaid   cluster.Leadership // of whom the log has told last
-	followed    bool               // most nodes have followed this one, or there was no cluster yet: nobody leads in its place
-	holding     bool               // writes to the local Redis wait
+	begun         bool               // the leader has been listened for since this process started
+	masterSince   time.Time          // since when the local Redis is a master, and the records name another node as leader
+	aloneSince    time.Time          // since when most nodes do not follow this one, which leads; zero: they do
+	rivalSaid     cluster.Leadership // of whom the log has told last
+	handOverSince time.Time          // since when a node that this one has told to lead does not accept; zero: there is none
+	// followed says that nobody can lead in this node's place without its having noticed: most
+	// nodes have followed it, or it led nobody, as a worker or before there was a cluster.
+	followed bool
+	holding  bool // writes to the local Redis wait
 }
 
 // lockName serializes all that changes the VPN or the leader of this machine,

@@ -25,13 +25,27 @@ func (m *Machine) saveNote() note {
 	return m.note(saveFile, "whether the data of Redis are to be saved")
 }
 
-// beginSave has Redis begin to write its data to disk, and notes that it has to be seen to.
+// beginSave notes that the data have to get to disk, and has Redis begin with that. If it
+// cannot, that is no failure of what made it necessary: the loop sees to it.
 func (m *Machine) beginSave(ctx context.Context, s *cluster.Store) error {
-	begun, err := s.BeginSave(ctx)
-	if err != nil {
-		return err
+	_, err := m.tryToSave(ctx, s)
+	return err
+}
+
+// tryToSave is beginSave, and returns how soon to look again.
+func (m *Machine) tryToSave(ctx context.Context, s *cluster.Store) (time.Duration, error) {
+	if err := m.saveNote().write(save{Wanted: true}); err != nil {
+		return saveAgain, err
 	}
-	return m.saveNote().write(save{Wanted: true, Begun: begun})
+	begun, err := s.BeginSave(ctx)
+	switch {
+	case err != nil:
+		m.Log.Warnf("%v; it is tried again", err)
+		return saveAgain, nil
+	case !begun:
+		return roleInterval, nil
+	}
+	return roleInterval, m.saveNote().write(save{Wanted: true, Begun: true})
 }
 
 // seeToSave returns when it wants to look again whether the data are on disk; the zero
@@ -49,7 +63,8 @@ func (m *Machine) seeToSave(ctx context.Context, s *session) (time.Time, error) 
 		return time.Time{}, m.saveNote().remove() // the data are another's now
 	}
 	if !wanted.Begun {
-		return time.Now().Add(roleInterval), m.beginSave(ctx, s.Store)
+		pause, err := m.tryToSave(ctx, s.Store)
+		return time.Now().Add(pause), err
 	}
 	saved, err := s.Saved(ctx)
 	switch {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The data of a node that has come to lead get to its disk, also if Redis cannot begin with
@@ -63,4 +64,32 @@ func TestSeeToSave(t *testing.T) {
 	if _, err := os.Stat(m.saveNote().path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the note is there: %v", err)
 	}
+}
+
+// A Redis that writes its append-only file anew cannot save its data at the same time: that
+// is waited for, by who needs them on disk, and by the loop.
+func TestSaveBesideTheAppendOnlyFile(t *testing.T) {
+	t.Parallel()
+	m, server, _ := newMachine(t, 1)
+	client, ctx := server.Client(), t.Context()
+	must(t, client.Set(ctx, "a", "1", 0).Err())
+	must(t, client.ConfigSet(ctx, "rdb-key-save-delay", "300000").Err())
+	must(t, client.ConfigSet(ctx, "appendonly", "yes").Err())
+	must(t, m.with(func(s *session) error { return m.beginSave(ctx, s.Store) }))
+	var noted save
+	must(t, m.saveNote().read(&noted))
+	if noted != (save{Wanted: true}) {
+		t.Errorf("the note says %+v", noted)
+	}
+	must(t, client.ConfigSet(ctx, "rdb-key-save-delay", "0").Err())
+	must(t, m.with(func(s *session) error { return s.Persist(ctx) }))
+	server.Eventually("have all on disk", func() bool {
+		again := time.Time{}
+		must(t, m.with(func(s *session) error {
+			var err error
+			again, err = m.seeToSave(ctx, s)
+			return err
+		}))
+		return again.IsZero()
+	})
 }

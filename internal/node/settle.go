@@ -31,6 +31,7 @@ func (m *Machine) Settle(ctx context.Context) (vpn.Report, error) {
 		if err != nil {
 			return errors.Join(aclErr, err)
 		}
+		overAt, overErr := m.endHandOver(ctx, s)
 		followErr := m.followRecords(ctx, s)
 		homeAt, homeErr := m.seekHome(ctx, s)
 		wayAt, wayErr := m.giveWay(ctx, s)
@@ -39,10 +40,10 @@ func (m *Machine) Settle(ctx context.Context) (vpn.Report, error) {
 		hostsErr := m.nameLeader(ctx, s)
 		var vpnErr error
 		report, vpnErr = m.applyRoutes(ctx, s)
-		for _, at := range []time.Time{s.disagreement(ctx, time.Now()), homeAt, wayAt, saveAt} {
+		for _, at := range []time.Time{s.disagreement(ctx, time.Now()), overAt, homeAt, wayAt, saveAt} {
 			report.Again = sooner(report.Again, at)
 		}
-		return errors.Join(aclErr, followErr, homeErr, wayErr, roleErr, saveErr, hostsErr, vpnErr, m.answer(ctx, s), m.forward6(ctx, s))
+		return errors.Join(aclErr, overErr, followErr, homeErr, wayErr, roleErr, saveErr, hostsErr, vpnErr, m.answer(ctx, s), m.forward6(ctx, s))
 	})
 	return report, err
 }
@@ -219,7 +220,12 @@ func (m *Machine) followMissed(ctx context.Context, s *session, records vpn.Clus
 // mastership came. It is so if the leader in the records is a replica. An old leader of
 // another implementation, or one that is told by hand, is in that state for a moment, too,
 // before it follows the new one: so it has to last.
+//
+// Whose replica it is counts, too: if it follows a third node, that one leads.
 func (m *Machine) finishLead(ctx context.Context, s *session, records vpn.Cluster) error {
+	if time.Since(m.vigil.masterSince) < finishTime {
+		return nil
+	}
 	sw, err := m.beginSwitch(ctx, s, Switch{Leader: s.self, Planned: true, Wait: missedTime})
 	if errors.Is(err, ErrNoEndpoint) {
 		return nil // nobody had prepared this node to lead
@@ -228,8 +234,12 @@ func (m *Machine) finishLead(ctx context.Context, s *session, records vpn.Cluste
 		return err
 	}
 	recorded, found := records.Node(records.Leader)
-	if !found || !recorded.Address.IsValid() || time.Since(m.vigil.masterSince) < finishTime {
+	if !found || !recorded.Address.IsValid() {
 		return nil
+	}
+	followers, err := s.Followers(ctx)
+	if err != nil || !slices.Contains(followers, recorded.Address) {
+		return err
 	}
 	if leads, err := sw.leads(ctx, recorded.Address); err != nil || leads {
 		return nil // nobody knows who is right: nothing is changed

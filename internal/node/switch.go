@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"cluster-agent/internal/cluster"
@@ -64,18 +65,51 @@ func (m *Machine) SwitchLeader(ctx context.Context, order Switch) error {
 	if m.turned != nil {
 		defer m.turned()
 	}
-	return m.locked(ctx, func(s *session) error {
+	return m.obey(ctx, order, func(sw *switching) error {
+		if err := sw.refuseOld(ctx); err != nil {
+			return err
+		}
+		return sw.run(ctx)
+	})
+}
+
+// lockPatience is how long another change of this machine's leader or VPN is waited for
+// without a word.
+const lockPatience = time.Second
+
+// obey runs work on an order while nothing else changes this machine's leader or VPN.
+func (m *Machine) obey(ctx context.Context, order Switch, work func(*switching) error) error {
+	if order.Say == nil {
+		order.Say = m.Log.Infof
+	}
+	begun := late(lockPatience, func() { order.Say("waiting for another change of this node's leader or VPN to end") })
+	defer begun()
+	err := m.locked(ctx, func(s *session) error {
+		begun()
+		if err := order.endHandOver(ctx, s); err != nil {
+			return err
+		}
 		sw, err := m.beginSwitch(ctx, s, order)
-		if err == nil {
-			err = sw.refuseOld(ctx)
-		}
-		if err == nil {
-			err = sw.run(ctx)
-		}
 		if err != nil {
-			return fmt.Errorf("switch to node %d as leader: %w", order.Leader, err)
+			return err
 		}
-		return nil
+		return work(sw)
+	})
+	if err != nil {
+		return fmt.Errorf("switch to node %d as leader: %w", order.Leader, err)
+	}
+	return nil
+}
+
+// late does something after a time, unless stop is called before. stop returns when it is
+// not being done any more.
+func late(after time.Duration, do func()) (stop func()) {
+	done := make(chan struct{})
+	timer := time.AfterFunc(after, func() { defer close(done); do() })
+	return sync.OnceFunc(func() {
+		if !timer.Stop() {
+			<-done
+		}
 	})
 }
 
@@ -124,6 +158,9 @@ func (sw *switching) run(ctx context.Context) error {
 	case sw.target.ID == sw.session.self:
 		return sw.lead(ctx)
 	case sw.role.Master && !sw.findsTarget(ctx):
+		if sw.missed {
+			return errDoesNotLead // it was said to, and changed its mind
+		}
 		if !sw.Planned && !sw.Force {
 			return ErrLeaderAlive
 		}

@@ -36,8 +36,11 @@ type rival struct {
 // leader, a worker of that one. See the package comment for when it does. It returns when
 // it wants to look again.
 func (m *Machine) giveWay(ctx context.Context, s *session) (time.Time, error) {
-	r, found, err := m.rival(ctx, s, isAlone, func(nodes []vpn.Node, uuid string) hearing {
-		heard, _ := m.rivals.put(ctx, m, claimTime, func(ctx context.Context) hearing { return m.hear(ctx, nodes, uuid) })
+	r, found, err := m.rival(ctx, s, isAlone, func(nodes []vpn.Node, uuid string, own cluster.Leadership) hearing {
+		if len(nodes) == 0 {
+			return hearing{}
+		}
+		heard, _ := m.rivals.put(ctx, m, claimTime, func(ctx context.Context) hearing { return m.hear(ctx, nodes, uuid, own) })
 		return heard
 	})
 	if err != nil {
@@ -121,7 +124,7 @@ func (m *Machine) tooEarly(r rival, now time.Time) (again time.Time, early bool)
 // whether most nodes do not follow this one, ask asks nodes whether they lead.
 func (m *Machine) rival(
 	ctx context.Context, s *session,
-	alone func(context.Context, *session, vpn.Cluster) (bool, error), ask func([]vpn.Node, string) hearing,
+	alone func(context.Context, *session, vpn.Cluster) (bool, error), ask func(nodes []vpn.Node, uuid string, own cluster.Leadership) hearing,
 ) (r rival, found bool, err error) {
 	role, err := s.readRole(ctx)
 	if err != nil || !role.Master {
@@ -149,7 +152,7 @@ func (m *Machine) rival(
 	if err != nil {
 		return r, false, err
 	}
-	heard := ask(suspects, uuid)
+	heard := ask(suspects, uuid, r.own)
 	r.unheard = slices.ContainsFunc(prepared(records), func(id int) bool { return !slices.Contains(heard.answered, id) })
 	later := slices.DeleteFunc(slices.Clone(heard.claims), func(c claim) bool { return !c.LaterThan(r.own) })
 	if r.claim, r.answers, found = m.lastRival.recall(later, r.own, time.Now()); found {
@@ -164,12 +167,26 @@ func (m *Machine) rival(
 // isAlone says whether no more than half of the other nodes follow this one.
 func isAlone(ctx context.Context, s *session, records vpn.Cluster) (bool, error) {
 	followers, err := s.Followers(ctx)
-	if err != nil {
-		return false, err
-	}
-	slices.SortFunc(followers, netip.Addr.Compare)
+	nodes, _ := tell(followers, records)
 	others := len(records.Nodes) - 1
-	return others > 0 && 2*len(slices.Compact(followers)) <= others, nil
+	return others > 0 && 2*nodes <= others, err
+}
+
+// tell counts the nodes among the followers of this one, and the strangers: a Redis that
+// keeps a copy of the data, and is no node's, has no say.
+func tell(followers []netip.Addr, records vpn.Cluster) (nodes, strangers int) {
+	following := make(map[netip.Addr]bool, len(followers))
+	for _, follower := range followers {
+		following[follower] = true
+	}
+	strangers = len(following)
+	for _, n := range records.Nodes {
+		if n.ID != records.Self && following[n.Address] {
+			delete(following, n.Address)
+			nodes++
+		}
+	}
+	return nodes, strangers - nodes
 }
 
 // replicaTime is enough for replicas far away, and for one that is busy.
@@ -177,12 +194,16 @@ const replicaTime = time.Second
 
 // isForsaken is isAlone by what replicas answer at this moment.
 func isForsaken(ctx context.Context, s *session, records vpn.Cluster) (bool, error) {
-	alone, err := isAlone(ctx, s, records)
-	others := len(records.Nodes) - 1
-	if err != nil || alone || others < 1 {
-		return alone, err
+	followers, err := s.Followers(ctx)
+	if err != nil {
+		return false, err
 	}
-	enough := others/2 + 1
+	nodes, strangers := tell(followers, records)
+	others := len(records.Nodes) - 1
+	if others < 1 || 2*nodes <= others {
+		return others > 0, nil
+	}
+	enough := others/2 + 1 + strangers
 	answers, err := s.Acknowledged(ctx, enough, replicaTime)
 	return answers < enough, err
 }
@@ -202,15 +223,17 @@ func (m *Machine) suspects(ctx context.Context, records vpn.Cluster, alone bool,
 const overtakenTime = 6 * time.Second
 
 // Overtaken is ErrOvertaken if another node leads the cluster in a later epoch than this
-// one, as far as that can be found out. While most nodes follow this one it costs nothing;
-// else it may take some seconds, in which nodes that may lead are waited for.
+// one, as far as that can be found out. While most nodes follow this one it costs a question
+// to them, up to replicaTime; else some seconds more, in which nodes that may lead are waited for.
 func (m *Machine) Overtaken(ctx context.Context) error {
 	return m.with(func(s *session) error {
 		waiting, cancel := context.WithTimeout(ctx, overtakenTime)
 		defer cancel()
 		for {
 			s.forget()
-			r, found, err := m.rival(ctx, s, isForsaken, func(nodes []vpn.Node, uuid string) hearing { return m.hear(ctx, nodes, uuid) })
+			r, found, err := m.rival(ctx, s, isForsaken, func(nodes []vpn.Node, uuid string, own cluster.Leadership) hearing {
+				return m.hear(ctx, nodes, uuid, own)
+			})
 			if err != nil {
 				return err
 			}
