@@ -101,6 +101,6 @@ func (w *Worker) reject(ctx context.Context, task Task) {
 	storing, stop := outlive(ctx, w.cfg.StopGrace)
 	defer stop()
 	w.answer(storing, task, func() Result {
-		return w.unrun(task, ExitBusy, fmt.Sprintf("rejected, for the agent is busy with %d tasks", cap(w.slots)))
+		return w.unrun(task, ExitBusy, "", fmt.Sprintf("rejected, for the agent is busy with %d tasks", cap(w.slots)))
 	})
 }

@@ -72,7 +72,7 @@ func (w *Worker) withdraw(ctx context.Context, id string) (found bool, err error
 		return found, err
 	}
 	w.answer(ctx, waiting, func() Result {
-		return w.unrun(waiting, ExitCancelled, "was cancelled while it waited for its turn")
+		return w.unrun(waiting, ExitCancelled, "", "was cancelled while it waited for its turn")
 	})
 	return true, nil
 }

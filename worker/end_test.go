@@ -140,8 +140,8 @@ func TestStop(t *testing.T) {
 		final  worker.Progress
 		errput string
 	}{
-		"gives up":            {action("x", obeys, says("never")), 14, aborted, "context canceled\nthe agent was stopped\n"},
-		"its own code":        {action("x", func(ctx context.Context, _ *worker.Call) error { <-ctx.Done(); return worker.Exit(143, nil) }), 14, aborted, "the agent was stopped\n"},
+		"gives up":            {action("x", obeys, says("never")), 14, aborted, "context canceled\nthe agent was stopped while it ran step a\n"},
+		"its own code":        {action("x", func(ctx context.Context, _ *worker.Call) error { <-ctx.Done(); return worker.Exit(143, nil) }), 14, aborted, "the agent was stopped while it ran step a\n"},
 		"ends well too early": {action("x", endsWell, says("never")), 14, halfDone, "the agent was stopped before step b\n"},
 		"had done its work":   {action("x", endsWell), 0, completed, ""},
 	} {

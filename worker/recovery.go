@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/sirupsen/logrus"
 )
 
 // mostRuns is how often an action that may be repeated is begun, before what
@@ -63,7 +61,7 @@ func (w *Worker) settle(ctx context.Context, task Task, past Past) {
 	if task.Foreign {
 		why = "another agent of that id took the task and is gone: whether it was started is not known"
 	}
-	w.store(ctx, task, w.unrun(task, ExitInterrupted, why))
+	w.store(ctx, task, w.unrun(task, ExitInterrupted, atStep(past), why))
 }
 
 func atStep(past Past) string {
@@ -155,11 +153,12 @@ func (w *Worker) settleLost(ctx context.Context) {
 
 // notBegun is the result of a task that the journal cannot take.
 func (w *Worker) notBegun(task Task, err error) Result {
-	return w.unrun(task, ExitFailure, fmt.Sprintf("not started, for the journal cannot be written: %v", err))
+	return w.unrun(task, ExitFailure, "", fmt.Sprintf("not started, for the journal cannot be written: %v", err))
 }
 
-// unrun is the result of a task that the engine ends by itself.
-func (w *Worker) unrun(task Task, code int, why string) Result {
-	w.cfg.Log.Logf(logrus.WarnLevel, "%s: action %q status is %q (%d): %s", w.subject(task), task.Action, Aborted, code, why)
+// unrun is the result of a task that the engine ends by itself; where is empty, or names the
+// step that it had come to.
+func (w *Worker) unrun(task Task, code int, where, why string) Result {
+	w.cfg.Log.Warnf("%s: action %q status is %q (%d)%s: %s", w.subject(task), task.Action, Aborted, code, where, why)
 	return Result{Error: []byte("Task " + task.ID + ": " + why + "\n"), ExitCode: code, Final: Progress{Status: Aborted}}
 }

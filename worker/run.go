@@ -80,7 +80,7 @@ func (r *run) step(ctx context.Context, i int, step Step) outcome {
 		r.skipped(step, err)
 		err = nil
 	}
-	end := r.judge(ctx, err)
+	end := r.judge(ctx, step.Name, err)
 	end.step = step.Name
 	if end.ok() {
 		r.tracker.done()
@@ -116,7 +116,7 @@ func (r *run) guarded(ctx context.Context, step Step) (err error) {
 }
 
 // judge turns what a step returned into exit code and status.
-func (r *run) judge(ctx context.Context, err error) outcome {
+func (r *run) judge(ctx context.Context, step string, err error) outcome {
 	if invalid, ok := errors.AsType[*InvalidError](err); ok {
 		return r.reject(invalid)
 	}
@@ -126,7 +126,7 @@ func (r *run) judge(ctx context.Context, err error) outcome {
 	}
 	switch {
 	case errors.Is(context.Cause(ctx), errStopped) && code != 0:
-		r.explain(fmt.Errorf("%w", errStopped))
+		r.explain(fmt.Errorf("%w while it ran step %s", errStopped, step))
 		return outcome{code: ExitStopped, status: Aborted}
 	case r.tracker.validationFailed() && code == 0:
 		return outcome{code: ExitInvalid, status: ValidationFailed}

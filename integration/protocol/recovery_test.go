@@ -51,13 +51,16 @@ func TestKilledInAStep(t *testing.T) {
 	n.begin("cut", "two")
 	n.dies(first)
 	told := n.watch("cut")
-	n.start(nil)
+	second := n.start(nil)
 	if got := told(); got != `{"status":"aborted","progress":0}` {
 		t.Errorf("final status is %s", got)
 	}
 	n.want("cut", "exit_code", "12")
 	if text := n.get("cut", "error"); !strings.Contains(text, "interrupted") || !strings.Contains(text, "20second") {
 		t.Errorf("error text is %q", text)
+	}
+	if line := `action "two" status is "aborted" (12) at step 20second`; !strings.Contains(second.stderr.String(), line) {
+		t.Errorf("the log does not say %s", line)
 	}
 	if n.runs("cut") != 1 {
 		t.Errorf("the step ran %d times", n.runs("cut"))
