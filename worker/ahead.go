@@ -22,6 +22,8 @@ func (w *Worker) takeSlot(ctx context.Context) bool {
 		return true
 	default:
 	}
+	w.short.Store(true)
+	defer w.short.Store(false)
 	select {
 	case w.crowded <- struct{}{}:
 	default:
@@ -48,7 +50,7 @@ func (w *Worker) serveAhead(looking, ctx context.Context) {
 		case <-looking.Done():
 			return
 		}
-		for w.isFull() && looking.Err() == nil {
+		for w.short.Load() && looking.Err() == nil {
 			timer.Reset(aheadInterval)
 			select {
 			case <-timer.C:
@@ -61,7 +63,7 @@ func (w *Worker) serveAhead(looking, ctx context.Context) {
 
 // lookAhead serves what there is now, if all slots are taken still.
 func (w *Worker) lookAhead(looking, ctx context.Context, tasks *sync.WaitGroup) {
-	for w.isFull() {
+	for w.short.Load() {
 		task, found, err := w.cfg.Queue.Ahead(looking, w.isBuiltin)
 		if err != nil {
 			w.cfg.Log.Debugf("look for the engine's own actions in the queue: %v", err)

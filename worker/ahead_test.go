@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,6 +45,39 @@ func TestAhead(t *testing.T) {
 		synctest.Wait()
 		if lists := e.Lists(t); len(lists.InProgress) != 2 || len(lists.Waiting) != 2 {
 			t.Fatalf("lists are %+v", lists)
+		}
+	})
+}
+
+// lookedAhead counts how often somebody looks for the engine's own actions.
+type lookedAhead struct {
+	worker.Queue
+
+	times atomic.Int64
+}
+
+func (q *lookedAhead) Ahead(ctx context.Context, wanted func(worker.Task) bool) (worker.Task, bool, error) {
+	q.times.Add(1)
+	return q.Queue.Ahead(ctx, wanted)
+}
+
+// TestNobodyLooksAhead: a worker that waits for tasks needs to look for none behind a queue,
+// also if it runs one at a time.
+func TestNobodyLooksAhead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var queue *lookedAhead
+		e := start(t, []worker.Action{action("x", fine)}, func(c *worker.Config) {
+			queue = &lookedAhead{Queue: c.Queue}
+			c.Queue, c.MaxConcurrency = queue, 1
+		})
+		e.push("1", "x")
+		e.push("2", "x")
+		synctest.Wait()
+		before := queue.times.Load()
+		time.Sleep(time.Minute)
+		if more := queue.times.Load() - before; more > 1 {
+			t.Errorf("looked %d times", more)
 		}
 	})
 }

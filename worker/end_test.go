@@ -233,3 +233,43 @@ func TestStopBeforeTheFirstTask(t *testing.T) {
 		}
 	})
 }
+
+// lateQueue hands out its first task when nobody waits for it any more: the reply to a fetch
+// may arrive in that moment.
+type lateQueue struct {
+	worker.Queue
+
+	asked bool
+}
+
+func (q *lateQueue) Next(ctx context.Context, room int) (worker.Task, error) {
+	if !q.asked {
+		q.asked = true
+		<-ctx.Done()
+		ctx = context.WithoutCancel(ctx)
+	}
+	return q.Queue.Next(ctx, room)
+}
+
+// TestDrainAndALateTask: the task that comes with the last fetch may wait for others, too.
+func TestDrainAndALateTask(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ran := make(chan struct{})
+		parent := func(context.Context, *worker.Call) error { <-ran; return nil }
+		child := func(context.Context, *worker.Call) error { close(ran); return nil }
+		e := start(t, []worker.Action{action("parent", parent), action("child", child)}, func(c *worker.Config) {
+			c.Queue = &lateQueue{Queue: c.Queue}
+		})
+		synctest.Wait()
+		e.push("1", "parent")
+		e.push("2", "child")
+		e.worker.Drain()
+		<-e.ended
+		for _, id := range []string{"1", "2"} {
+			if got := e.Result(t, id); got.ExitCode != 0 {
+				t.Errorf("%s came to %+v", id, got)
+			}
+		}
+	})
+}

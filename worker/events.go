@@ -27,7 +27,7 @@ func (w *Worker) takeEvents(ctx, receiving context.Context) {
 		}
 		handler, err := w.cfg.Events.Lookup(event.Name)
 		if err != nil {
-			w.cfg.Log.Errorf("Event %s: %v", event.Channel(), err)
+			w.cfg.Log.Errorf("Event %s: %v", printable(event.Channel()), err)
 			continue
 		}
 		if len(handler.Steps) == 0 {
@@ -54,7 +54,7 @@ func (w *Worker) handleLate(ctx context.Context, slots chan struct{}, event Even
 		defer func() { <-slots }()
 		w.handleEvent(ctx, event, handler)
 	case <-timer.C:
-		w.cfg.Log.Errorf("Agent is busy. Event %s rejected!", event.Channel())
+		w.cfg.Log.Errorf("Agent is busy. Event %s rejected!", printable(event.Channel()))
 	case <-ctx.Done():
 	}
 }
@@ -63,19 +63,20 @@ func (w *Worker) handleLate(ctx context.Context, slots chan struct{}, event Even
 // when the agent is being stopped.
 func (w *Worker) handleEvent(ctx context.Context, event Event, handler Action) {
 	stdout, stderr := &lines{to: w.stderr}, &lines{to: w.stderr}
+	channel := printable(event.Channel())
 	r := &run{
-		subject: "event/" + event.Channel(), action: handler, log: w.cfg.Log,
+		subject: "event/" + channel, action: handler, log: w.cfg.Log,
 		tracker: newTracker(handler.Steps, nil), copies: []*lines{stdout, stderr}, hushed: func() bool { return ctx.Err() != nil },
 	}
 	r.call = Call{
 		event: &event, input: event.Payload, stdout: stdout, stderr: stderr,
-		control: r.tracker, log: w.cfg.Log.WithField("event", event.Channel()),
+		control: r.tracker, log: w.cfg.Log.WithField("event", channel),
 	}
 	end := r.steps(ctx)
 	if ctx.Err() != nil {
 		return
 	}
-	text := fmt.Sprintf("Handler of %s exited with status %q (%d) at step %s", event.Channel(), end.status, end.code, end.step)
+	text := fmt.Sprintf("Handler of %s exited with status %q (%d) at step %s", channel, end.status, end.code, end.step)
 	if end.ok() {
 		w.cfg.Log.Info(text)
 		return

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 
 	"github.com/sirupsen/logrus"
 )
@@ -70,7 +71,7 @@ func (r *run) interruption(ctx context.Context, step Step) *outcome {
 }
 
 func (r *run) step(ctx context.Context, i int, step Step) outcome {
-	r.log.Infof("%s: %s/%s is starting", r.subject, r.action.Name, step.Name)
+	r.log.Infof("%s: %s/%s is starting", r.subject, printable(r.action.Name), step.Name)
 	r.tracker.start(i)
 	err := r.noted(ctx, step)
 	for _, copied := range r.copies {
@@ -183,7 +184,7 @@ func (r *run) explain(err error) {
 // say adds a line to the log and to the error text of a task.
 func (r *run) say(level logrus.Level, line string) {
 	if r.hushed == nil || !r.hushed() {
-		r.log.Logf(level, "%s: %s", r.subject, line)
+		r.log.Logf(level, "%s: %s", r.subject, strings.ReplaceAll(line, r.action.Name, printable(r.action.Name)))
 	}
 	r.tell(line)
 }

@@ -19,11 +19,19 @@ import (
 func (w *Worker) takeTasks(ctx context.Context) {
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
+	for ctx.Err() == nil && !w.drained() {
+		w.takeWhileBusy(ctx, &tasks)
+	}
+}
+
+// takeWhileBusy takes tasks until the worker was asked to end and nothing runs any more for a
+// moment. The last fetch may bring a task all the same, whose own tasks are to be taken, too.
+func (w *Worker) takeWhileBusy(ctx context.Context, tasks *sync.WaitGroup) {
 	taking, stop := w.untilDrained(ctx)
 	defer stop()
 	for taking.Err() == nil && !w.drained() {
 		if w.cfg.RejectWhenBusy && w.isFull() {
-			w.rejectNext(taking, ctx, &tasks)
+			w.rejectNext(taking, ctx, tasks)
 			continue
 		}
 		if !w.takeSlot(ctx) {
@@ -35,7 +43,7 @@ func (w *Worker) takeTasks(ctx context.Context) {
 			w.ignored(err)
 			continue
 		}
-		w.start(ctx, &tasks, task, func() { <-w.slots })
+		w.start(ctx, tasks, task, func() { <-w.slots })
 	}
 }
 
@@ -230,11 +238,15 @@ func (w *Worker) report(ctx context.Context, task Task, p Progress) {
 }
 
 func (w *Worker) subject(task Task) string {
-	id := task.ID
-	if strings.ContainsFunc(id, unicode.IsControl) {
-		id = strconv.Quote(id) // one line each, whatever the id holds
+	return fmt.Sprintf("task/%s/%s", w.cfg.AgentID, printable(task.ID))
+}
+
+// printable keeps a text that others have chosen from being more than one line of the log.
+func printable(text string) string {
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		return strconv.Quote(text)
 	}
-	return fmt.Sprintf("task/%s/%s", w.cfg.AgentID, id)
+	return text
 }
 
 // outlive returns a context that goes on for a while after ctx has ended with

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -70,7 +71,8 @@ type Worker struct {
 	running  *running
 	busy     *gauge
 	slots    chan struct{} // one for each task that runs
-	crowded  chan struct{} // a task had to wait for a slot
+	crowded  chan struct{} // tasks have to wait for a slot
+	short    atomic.Bool   // they do so now
 	leaving  *leaving
 	left     chan struct{} // a result was left in the journal
 	draining chan struct{}

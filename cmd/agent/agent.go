@@ -125,7 +125,7 @@ func newAgent(s settings, notes *journal.Journal, log *logrus.Entry, env *enviro
 	}
 	a.worker, err = worker.New(worker.Config{
 		AgentID: s.agent, Actions: actionSet, Events: handlers,
-		Queue: &heldQueue{Queue: a.tasks, mayTake: compiled.mayTake}, Board: a.tasks, Journal: notes, Source: source,
+		Queue: newHeldQueue(a.tasks, compiled.mayTake), Board: a.tasks, Journal: notes, Source: source,
 		Schemas: schema.NewChecker(sharedSchemas(s.installDir, log)...), Log: log, Stderr: env.Stderr, Tuning: s.tuning,
 	})
 	return a, err

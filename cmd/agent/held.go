@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -20,8 +20,12 @@ type heldQueue struct {
 	worker.Queue
 
 	mayTake func(context.Context)
-	mu      sync.Mutex
-	open    bool
+	asking  chan struct{} // of size 1: holds who asks; no mutex, whose wait does not end with a context
+	open    atomic.Bool
+}
+
+func newHeldQueue(queue worker.Queue, mayTake func(context.Context)) *heldQueue {
+	return &heldQueue{Queue: queue, mayTake: mayTake, asking: make(chan struct{}, 1)}
 }
 
 // Next implements [worker.Queue].
@@ -41,13 +45,20 @@ func (q *heldQueue) Known(ctx context.Context) (map[string]bool, error) {
 }
 
 func (q *heldQueue) await(ctx context.Context) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.open {
+	if q.open.Load() {
+		return nil
+	}
+	select {
+	case q.asking <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-q.asking }()
+	if q.open.Load() {
 		return nil
 	}
 	q.mayTake(ctx)
-	q.open = ctx.Err() == nil
+	q.open.Store(ctx.Err() == nil)
 	return ctx.Err()
 }
 

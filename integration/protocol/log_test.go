@@ -27,6 +27,8 @@ func TestLogLines(t *testing.T) {
 		"an event":              func(n *node) { n.announced("cluster/event/good", "cluster/event/bad"); n.do("1", "list-actions") },
 		"an id of two lines":    func(n *node) { n.do("one\n<6>two", "good") },
 		"an action of two":      func(n *node) { n.do("1", "one\n<6>two") },
+		"a forged line":         func(n *node) { n.do("1", "one\ntask/module/m1/two: forged") },
+		"a forged event":        func(n *node) { n.announced("one\nforged/event/good"); n.do("1", "list-actions") },
 		"Redis is away":         func(n *node) { n.do("1", "good"); n.redis.Stop(n.t) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -38,9 +40,9 @@ func TestLogLines(t *testing.T) {
 			if p.stderr.String() == "" {
 				t.Error("the log is empty")
 			}
-			form := regexp.MustCompile(`^<[0-7]>[^<]`)
+			form, forged := regexp.MustCompile(`^<[0-7]>[^<]`), regexp.MustCompile(`^<[0-7]>(task/module/m1/two|forged)`)
 			for line := range strings.Lines(p.stderr.String()) {
-				if !form.MatchString(line) || !strings.HasSuffix(line, "\n") || strings.HasPrefix(line, "<6>two") {
+				if !form.MatchString(line) || !strings.HasSuffix(line, "\n") || strings.HasPrefix(line, "<6>two") || forged.MatchString(line) {
 					t.Errorf("%q is no line of a log", line)
 				}
 			}

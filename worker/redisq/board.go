@@ -23,7 +23,8 @@ func (t *Tasks) Accept(_ context.Context, task worker.Task) {
 	t.show(string(task.Payload))
 	pending := message(worker.Progress{Status: worker.Pending})
 	unit, life := ttl(t.expire())
-	t.outbox.post(&write{accepts: task.Key, commands: func(ctx context.Context) []*redis.Cmd {
+	kept := func(ctx context.Context) []*redis.Cmd { return []*redis.Cmd{t.keepContext(ctx, task, true)} }
+	t.outbox.post(&write{accepts: task.Key, ended: func() *write { return &write{commands: kept} }, commands: func(ctx context.Context) []*redis.Cmd {
 		return []*redis.Cmd{
 			command(ctx, "set", t.key(task, "context"), masked, unit, life),
 			command(ctx, "publish", t.channel(task), pending),
@@ -121,6 +122,7 @@ func (t *Tasks) finish(ctx context.Context, task worker.Task, result worker.Resu
 	lapsed := t.hasLapsed(string(task.Payload))
 	w := &write{
 		finishes:   task.Key,
+		size:       len(result.Output) + len(result.Error) + len(task.Payload),
 		unanswered: lapsed || t.wasAway(string(task.Payload)),
 		landed: func(ctx context.Context) []*redis.Cmd {
 			return []*redis.Cmd{
@@ -142,7 +144,7 @@ func (t *Tasks) finish(ctx context.Context, task worker.Task, result worker.Resu
 	if err := t.outbox.deliver(ctx, w); err != nil {
 		return fmt.Errorf("store result: %w", err)
 	}
-	if lapsed && w.confirmed {
+	if (lapsed || task.Foreign) && w.confirmed {
 		return worker.ErrOtherResult
 	}
 	return nil

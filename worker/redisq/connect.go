@@ -27,19 +27,24 @@ type Server struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	replyTime time.Duration // longest wait for a reply; 0 means 10 s
+	paced     bool          // the connections bound their writes themselves
 }
 
 const (
 	dialTimeout = 3 * time.Second
 	replyTime   = 10 * time.Second
 	keepAlive   = 5 * time.Minute // as go-redis has it
+	unbounded   = -2              // for go-redis: it sets no deadlines
 )
 
 // Connect returns a client of at most size connections, which are dialled, and
 // the address resolved, when they are needed. It repeats no command by itself:
 // a repeated LPUSH or INCR could happen twice.
 func Connect(server Server, size int) *redis.Client {
-	wait := max(replyTime, server.replyTime)
+	wait, writeTime := max(replyTime, server.replyTime), replyTime
+	if server.paced {
+		writeTime = unbounded
+	}
 	return redis.NewClient(&redis.Options{
 		Addr:            server.Address,
 		Dialer:          server.Dial,
@@ -52,7 +57,7 @@ func Connect(server Server, size int) *redis.Client {
 		DialTimeout:     dialTimeout,
 		DialerRetries:   1,
 		ReadTimeout:     wait,
-		WriteTimeout:    replyTime,
+		WriteTimeout:    writeTime,
 		DisableIdentity: true,
 		// A context's deadline bounds the wait for a reply, too.
 		ContextTimeoutEnabled:    true,

@@ -117,7 +117,8 @@ func (p past) remembered() worker.Result {
 func (t *Tasks) remember(task worker.Task, result worker.Result) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := past{result: result, at: time.Now(), connection: t.connection()}
+	result.Held = slices.Clone(result.Held[:min(1, len(result.Held))]) // they all say 100 %
+	p := past{result: result, at: wallTime(), connection: t.connection()}
 	if h, held := t.held[string(task.Payload)]; held {
 		p.connection, p.doubtful = h.connection, h.epoch < t.epoch()
 	}

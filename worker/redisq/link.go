@@ -18,32 +18,42 @@ type link struct {
 
 	mu     sync.Mutex
 	client *redis.Client
-	closed error // of clients dropped before
+	end    context.CancelFunc // of its dials
+	closed error              // of clients dropped before
 }
 
 func (l *link) get() *redis.Client {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.client == nil {
+		life, end := context.WithCancel(context.Background())
 		server := l.server
-		server.Dial = l.dial
-		l.client = Connect(server, l.size)
+		server.paced = true
+		server.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			return l.dial(ctx, life, network, address)
+		}
+		l.client, l.end = Connect(server, l.size), end
 	}
 	return l.client
 }
 
 // dial opens a connection and counts it: go-redis does so by itself when one has
-// broken that nobody was using.
-func (l *link) dial(ctx context.Context, network, address string) (net.Conn, error) {
+// broken that nobody was using. It is given up when the client's life ends, which
+// go-redis does not see to.
+func (l *link) dial(ctx, life context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(life, cancel)()
 	dial := l.server.Dial
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext
 	}
 	connection, err := dial(ctx, network, address)
-	if err == nil {
-		l.dials.Add(1)
+	if err != nil {
+		return nil, err
 	}
-	return connection, err
+	l.dials.Add(1)
+	return pace(connection, replyTime)
 }
 
 // drop closes the connections of client, or of the present client if that is
@@ -54,6 +64,7 @@ func (l *link) drop(client *redis.Client) {
 	if l.client == nil || (client != nil && client != l.client) {
 		return
 	}
+	l.end()
 	l.closed = l.client.Close()
 	l.client = nil
 }

@@ -1,6 +1,7 @@
 package redisq
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -179,16 +180,12 @@ func (o *outbox) supersede(last *write) {
 
 // isSuperseded tells whether the task that a write shows is about to be
 // finished, and lets that write know. The caller holds the lock.
-func (o *outbox) isSuperseded(first *write) (superseded bool) {
-	if first.accepts == "" {
-		return false
+func (o *outbox) isSuperseded(first *write, batch []*write) bool {
+	last := cmp.Or(finishing(first, batch), finishing(first, o.waiting))
+	if last != nil {
+		last.unseen = true
 	}
-	for _, w := range o.waiting {
-		if w.finishes == first.accepts {
-			w.unseen, superseded = true, true
-		}
-	}
-	return superseded
+	return last != nil
 }
 
 // wakeUp has the sender look at what waits.

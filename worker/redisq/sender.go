@@ -9,8 +9,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// maxBatch bounds how long the first of a batch waits for its reply.
-const maxBatch = 512
+// A batch is bounded, since the first of it waits for the reply to the last, and since all of
+// it is sent again if the connection breaks.
+const (
+	maxBatch      = 512
+	maxBatchBytes = 1 << 20 // of results; a larger one goes by itself
+)
 
 // longWait stands for nothing to wait for.
 const longWait = time.Hour
@@ -48,16 +52,19 @@ func (o *outbox) take(batch []*write, now time.Time) (_ []*write, wait time.Dura
 	}
 	wait = longWait
 	kept := o.waiting[:0]
+	full, bytes := false, 0
 	for _, w := range o.waiting {
 		switch {
 		case w.gaveUp:
 		case w.notBefore.After(now):
 			wait = min(wait, w.notBefore.Sub(now))
 			kept = append(kept, w)
-		case len(batch) == maxBatch:
+		case full || len(batch) > 0 && bytes+w.size > maxBatchBytes:
+			full = true // what comes later waits, too
 			kept = append(kept, w)
 		default:
-			batch = append(batch, w)
+			batch, bytes = append(batch, w), bytes+w.size
+			full = len(batch) == maxBatch
 		}
 	}
 	clear(o.waiting[len(kept):])
@@ -145,15 +152,17 @@ func isOne(reply redis.Cmder) bool {
 func (o *outbox) settle(batch []*write, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	var again []*write
 	for _, w := range batch {
 		if w.news {
 			o.news--
 		}
 		w.failure = w.outcome()
 		w.unanswered = w.unanswered || w.failure != nil && !isRefusal(w.failure)
+	}
+	var again []*write
+	for _, w := range batch {
 		if w.goesAgain(now, o.patience) {
-			again = append(again, o.later(w, now)...)
+			again = append(again, o.later(w, batch, now)...)
 		}
 	}
 	for _, w := range again {
@@ -168,12 +177,17 @@ func (o *outbox) settle(batch []*write, now time.Time) {
 }
 
 // later says when a write goes again, and what is told in its place meanwhile.
-func (o *outbox) later(w *write, now time.Time) []*write {
+func (o *outbox) later(w *write, batch []*write, now time.Time) []*write {
 	if isRefusal(w.failure) {
-		if o.isSuperseded(w) {
+		w.notBefore = now.Add(retryPause(w.failure, o.interval))
+		if last := finishing(w, batch); last != nil && last.failure == nil {
+			left := w.ended()
+			left.since, left.notBefore = w.since, w.notBefore
+			return []*write{left}
+		}
+		if o.isSuperseded(w, batch) {
 			return nil
 		}
-		w.notBefore = now.Add(retryPause(w.failure, o.interval))
 	}
 	if w.refused == nil || !becameReplica(w.failure) {
 		return []*write{w}
@@ -181,6 +195,18 @@ func (o *outbox) later(w *write, now time.Time) []*write {
 	instead := w.refused()
 	w.refused = nil
 	return []*write{w, instead}
+}
+
+// finishing is the write that finishes the task which another shows; nil if there is none.
+func finishing(first *write, writes []*write) *write {
+	if first.accepts == "" {
+		return nil
+	}
+	at := slices.IndexFunc(writes, func(w *write) bool { return w.finishes == first.accepts })
+	if at < 0 {
+		return nil
+	}
+	return writes[at]
 }
 
 // watch notes whether Redis takes what it is sent. A connection that broke is

@@ -22,7 +22,11 @@ type write struct {
 	// landed makes what tells whether the write was carried out although no reply
 	// came: LPOS of its task, and EXISTS of its result. nil: it may be sent twice.
 	landed func(context.Context) (twoQuestions []*redis.Cmd)
-	done   chan error // gets the outcome; nil: nobody waits
+	// ended makes what is left to be written of a task that it shows when that has been
+	// finished before.
+	ended func() *write
+	done  chan error // gets the outcome; nil: nobody waits
+	size  int        // of what it writes, in bytes, if that may be much
 
 	// Of the sender.
 	since     time.Time // when it was handed in

@@ -31,7 +31,7 @@ const defaultMoment = 50 * time.Millisecond
 // watch for the exit itself would be a tenth of all that such a step costs. The
 // price is a thread for a step that closes its streams at once and goes on.
 func (r *Runner) attend(p *process, s *streams) {
-	if s.endWithin(cmp.Or(r.moment, defaultMoment)) {
+	if s.endWithin(cmp.Or(r.moment, defaultMoment)) && !s.feeds() {
 		p.end = p.reap(0)
 		return
 	}

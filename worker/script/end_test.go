@@ -193,6 +193,22 @@ func TestDaemon(t *testing.T) {
 	killProcess(t, strings.TrimSpace(string(got.Output)))
 }
 
+// TestReadsOn: a step that has closed its outputs, and reads on, gets all of its input.
+func TestReadsOn(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	path, bytes := filepath.Join(t.TempDir(), "read"), 1<<20
+	a.step("10", "exec >"+path+" 2>&1 3>&-; wc -c")
+	if got := a.do(`"` + strings.Repeat("x", bytes) + `"`); got.ExitCode != 0 {
+		t.Fatalf("got %d", got.ExitCode)
+	}
+	text, err := os.ReadFile(path)
+	must(t, err)
+	if want := strconv.Itoa(bytes + 2); strings.TrimSpace(string(text)) != want {
+		t.Errorf("it has read %s bytes, not %s", text, want)
+	}
+}
+
 // TestBackgroundThatEnds in time has its say.
 func TestBackgroundThatEnds(t *testing.T) {
 	t.Parallel()

@@ -79,6 +79,9 @@ func (s *streams) beginFeeding() error {
 	return s.watch.add(s.pipes.ours[0], 0, syscall.EPOLLOUT)
 }
 
+// feeds tells whether there is input that the step has not taken.
+func (s *streams) feeds() bool { return s.pipes.ours[0] != none }
+
 // happened does what there is to do about one of the descriptors.
 func (s *streams) happened(event syscall.EpollEvent) {
 	n := int(event.Fd)
