@@ -50,9 +50,9 @@ func (s steps) share(ctx context.Context, in input, address netip.Addr) (unshare
 		if err != nil || len(unshared) == 0 || in.DryRun {
 			return err
 		}
-		unlock, err := s.machine.Files.Lock(ctx, cluster.NodesLock)
-		if err != nil {
-			return fmt.Errorf("wait for another change of the nodes to end: %w", err)
+		unlock, lockErr := s.machine.Files.Lock(ctx, cluster.NodesLock)
+		if lockErr != nil {
+			return fmt.Errorf("wait for another change of the nodes to end: %w", lockErr)
 		}
 		return errors.Join(store.ShareACLs(ctx), unlock(), store.WaitReplica(ctx, address.String()))
 	})

@@ -12,7 +12,7 @@ import (
 
 // newHungHandOver is node 1, whose Redis has told that of node 2 to lead, which hangs, and
 // nobody waits for that any more.
-func newHungHandOver(t *testing.T) (*Machine, *redistest.Server) {
+func newHungHandOver(t *testing.T) *Machine {
 	t.Helper()
 	m, server, _ := newMachine(t, 1)
 	target := redistest.Start(t)
@@ -26,7 +26,7 @@ func newHungHandOver(t *testing.T) (*Machine, *redistest.Server) {
 		begun, err := cluster.NewStore(server.Client()).HandOverBegun(t.Context())
 		return err == nil && begun
 	})
-	return m, server
+	return m
 }
 
 func wantMaster(t *testing.T, m *Machine) {
@@ -42,7 +42,7 @@ func wantMaster(t *testing.T, m *Machine) {
 // loop after some time.
 func TestHungHandOver(t *testing.T) {
 	t.Parallel()
-	m, _ := newHungHandOver(t)
+	m := newHungHandOver(t)
 	log := &strings.Builder{}
 	m.Log.Logger.SetOutput(log)
 	look := func() (again time.Time) {
@@ -66,7 +66,7 @@ func TestHungHandOver(t *testing.T) {
 // A person's order does not wait for that.
 func TestSwitchEndsAHungHandOver(t *testing.T) {
 	t.Parallel()
-	m, _ := newHungHandOver(t)
+	m := newHungHandOver(t)
 	var said []string
 	say := func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
 	// That there is no wg0 here is of no matter.

@@ -63,8 +63,8 @@ func (m *Machine) seeToSave(ctx context.Context, s *session) (time.Time, error) 
 		return time.Time{}, m.saveNote().remove() // the data are another's now
 	}
 	if !wanted.Begun {
-		pause, err := m.tryToSave(ctx, s.Store)
-		return time.Now().Add(pause), err
+		pause, tryErr := m.tryToSave(ctx, s.Store)
+		return time.Now().Add(pause), tryErr
 	}
 	saved, err := s.Saved(ctx)
 	switch {

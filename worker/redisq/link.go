@@ -18,32 +18,38 @@ type link struct {
 
 	mu     sync.Mutex
 	client *redis.Client
-	end    context.CancelFunc // of its dials
-	closed error              // of clients dropped before
+	ended  chan struct{} // closed when that is dropped
+	closed error         // of clients dropped before
 }
 
 func (l *link) get() *redis.Client {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.client == nil {
-		life, end := context.WithCancel(context.Background())
+		ended := make(chan struct{})
 		server := l.server
 		server.paced = true
 		server.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-			return l.dial(ctx, life, network, address)
+			return l.dial(ctx, ended, network, address)
 		}
-		l.client, l.end = Connect(server, l.size), end
+		l.client, l.ended = Connect(server, l.size), ended
 	}
 	return l.client
 }
 
 // dial opens a connection and counts it: go-redis does so by itself when one has
-// broken that nobody was using. It is given up when the client's life ends, which
+// broken that nobody was using. It is given up when the client is dropped, which
 // go-redis does not see to.
-func (l *link) dial(ctx, life context.Context, network, address string) (net.Conn, error) {
+func (l *link) dial(ctx context.Context, dropped <-chan struct{}, network, address string) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(life, cancel)()
+	go func() {
+		defer cancel()
+		select {
+		case <-dropped:
+		case <-ctx.Done():
+		}
+	}()
 	dial := l.server.Dial
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext
@@ -64,7 +70,7 @@ func (l *link) drop(client *redis.Client) {
 	if l.client == nil || (client != nil && client != l.client) {
 		return
 	}
-	l.end()
+	close(l.ended)
 	l.closed = l.client.Close()
 	l.client = nil
 }
