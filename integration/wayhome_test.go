@@ -299,3 +299,33 @@ func once(text string, err error) error {
 	}
 	return err
 }
+
+// A worker whose Redis was made a master, and that did not come to lead before another did,
+// finds that one by itself: it does not lead beside it.
+func TestWayHomeOfAMasterThatNeverLed(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t, 5*time.Minute)
+	c := newCluster(ctx, t, 3)
+	silence(ctx, t, c, "8s")
+	prepare(ctx, t, c, 2, 3)
+	lost := c.Lab.Node(3)
+	lost.Service(lab.NodeAgent).Stop()
+	mustCLI(ctx, t, lost, "REPLICAOF", "NO", "ONE")
+	if err := c.Promote(ctx, 2); err != nil {
+		t.Fatal(err)
+	}
+	eventually(ctx, t, settleTime, "node 1 follows node 2", func(ctx context.Context) error {
+		role, err := c.Lab.Node(1).Role(ctx)
+		if err == nil && role.Host != c.VPNAddress(2).String() {
+			err = fmt.Errorf("its role is %+v", role)
+		}
+		return err
+	})
+	if err := lost.Service(lab.NodeAgent).Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	comesHome(ctx, t, c)
+	if leader, err := c.Lab.Node(2).RedisCLI(ctx, "HGET", "cluster/leadership", "node_id"); err != nil || strings.TrimSpace(leader) != "2" {
+		t.Errorf("node %s leads: %v", leader, err)
+	}
+}

@@ -103,7 +103,7 @@ func (s *session) records(ctx context.Context) (vpn.Cluster, []vpn.Warning, erro
 		records.Leader = followed
 	}
 	records.StandsBy = standsBy(records)
-	if !role.Master && s.machine.silence().Seeking {
+	if records.Leader != s.self && s.machine.silence().Seeking {
 		records.Candidates = prepared(records)
 	}
 	return records, warnings, nil

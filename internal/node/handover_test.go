@@ -10,16 +10,23 @@ import (
 	"cluster-agent/internal/redistest"
 )
 
+// newTwo is node 1, which leads, and the Redis of node 2, which follows it.
+func newTwo(t *testing.T) (m *Machine, server, other *redistest.Server) {
+	t.Helper()
+	m, server, _ = newMachine(t, 1)
+	other = redistest.Start(t)
+	createCluster(t, server, 1)
+	record(t, server, 1, server.Addr, "192.0.2.1:55820")
+	record(t, server, 2, other.Addr, "192.0.2.2:55820")
+	other.Follow(server)
+	return m, server, other
+}
+
 // newHungHandOver is node 1, whose Redis has told that of node 2 to lead, which hangs, and
 // nobody waits for that any more.
 func newHungHandOver(t *testing.T) *Machine {
 	t.Helper()
-	m, server, _ := newMachine(t, 1)
-	target := redistest.Start(t)
-	createCluster(t, server, 1)
-	record(t, server, 1, server.Addr, "192.0.2.1:55820")
-	record(t, server, 2, target.Addr, "192.0.2.2:55820")
-	target.Follow(server)
+	m, server, target := newTwo(t)
 	target.Pause()
 	must(t, server.Client().Do(t.Context(), "FAILOVER", "TO", target.Addr.String(), "6379", "FORCE", "TIMEOUT", 10).Err())
 	server.Eventually("have told the other to lead", func() bool {
@@ -81,12 +88,7 @@ func TestSwitchEndsAHungHandOver(t *testing.T) {
 // A leader that is to follow one that claims to lead, and does not any more, hands nothing over.
 func TestGoingHomeHandsNothingOver(t *testing.T) {
 	t.Parallel()
-	m, server, _ := newMachine(t, 1)
-	other := redistest.Start(t)
-	createCluster(t, server, 1)
-	record(t, server, 1, server.Addr, "192.0.2.1:55820")
-	record(t, server, 2, other.Addr, "192.0.2.2:55820")
-	other.Follow(server)
+	m, _, _ := newTwo(t)
 	must(t, m.with(func(s *session) error {
 		records, _, err := s.snapshot(t.Context())
 		must(t, err)

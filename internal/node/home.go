@@ -15,8 +15,8 @@ import (
 const seekInterval = time.Second
 
 // seekHome finds the leader again for a worker that was off, or cut off, while another
-// node became it. See the package comment for whom it follows. It returns when it wants
-// to look again.
+// node became it, or whose Redis was made a master and did not come to lead. See the
+// package comment for whom it follows. It returns when it wants to look again.
 func (m *Machine) seekHome(ctx context.Context, s *session) (time.Time, error) {
 	standing, err := m.Standing()
 	if err != nil || !standing.applies() {

@@ -221,7 +221,8 @@ func (m *Machine) followMissed(ctx context.Context, s *session, records vpn.Clus
 // another implementation, or one that is told by hand, is in that state for a moment, too,
 // before it follows the new one: so it has to last.
 //
-// Whose replica it is counts, too: if it follows a third node, that one leads.
+// Whose replica it is counts, too: if it follows a third node, that one leads, and this
+// node finds home to it, see [Machine.seekHome].
 func (m *Machine) finishLead(ctx context.Context, s *session, records vpn.Cluster) error {
 	if time.Since(m.vigil.masterSince) < finishTime {
 		return nil

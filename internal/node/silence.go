@@ -12,8 +12,8 @@ import (
 // leader, while there is one: commands go by it, too.
 const silenceFile = "leader-silence.json"
 
-// Silence is that of the leader which this node, a worker, follows: its Redis gets
-// nothing from there.
+// Silence is that of the leader which this node, a worker, follows, or which its records
+// name: its Redis gets nothing from there.
 type Silence struct {
 	Leader int       `json:"leader"` // node id; 0: the leader is not silent
 	Since  time.Time `json:"since"`
@@ -70,17 +70,19 @@ func (m *Machine) listen(ctx context.Context, s *session, now time.Time) (Silenc
 	if err != nil {
 		return before, err
 	}
-	followed := 0
-	if !role.Master {
-		records, _, readErr := s.records(ctx)
-		if readErr != nil {
-			return before, readErr
-		}
-		followed = records.Leader
-	}
-	since, err := silentSince(ctx, s.Store, role, now)
+	records, _, err := s.records(ctx)
 	if err != nil {
 		return before, err
+	}
+	followed := records.Leader
+	since, err := silentSince(ctx, s.Store, role, now)
+	switch {
+	case err != nil:
+		return before, err
+	case role.Master && followed != s.self: // it was made one, and another leads: it hears nothing of its leader
+		since = m.vigil.masterSince.UTC().Round(0)
+	case role.Master:
+		followed = 0
 	}
 	after := before.next(followed, since)
 	after.Seeking = after.ripe(m.LeaderSilence, now)
