@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -76,39 +75,18 @@ func (s *Store) replicaLag(ctx context.Context, address netip.Addr) (Lag, error)
 	return lag, nil
 }
 
-// parseLag reads master_repl_offset, and of the fields slaveN:ip=…,state=online,offset=…,lag=…
-// the one of an address. A replica that has come back is there twice for a moment.
+// parseLag reads master_repl_offset, and what is said of the replica at an address. One that
+// has come back is there twice for a moment.
 func parseLag(fields map[string]string, address netip.Addr) (best Lag, found bool) {
 	written, err := strconv.ParseInt(fields["master_repl_offset"], 10, 64)
 	if err != nil {
 		return Lag{}, false
 	}
-	for i := range len(fields) {
-		about := replicaFields(fields[fmt.Sprintf("slave%d", i)])
-		at, err := netip.ParseAddr(about["ip"])
-		if err != nil || at != address {
-			continue
-		}
-		lag := Lag{Bytes: written, Online: about["state"] == "online"}
-		if acknowledged, err := strconv.ParseInt(about["offset"], 10, 64); err == nil {
-			lag.Bytes = max(0, written-acknowledged)
-		}
-		if seconds, err := strconv.Atoi(about["lag"]); err == nil && seconds > 0 {
-			lag.Silence = time.Duration(seconds) * time.Second
-		}
-		if !found || lag.Bytes < best.Bytes {
+	for _, link := range ReplicaLinks(fields) {
+		lag := Lag{Bytes: max(0, written-link.Offset), Silence: link.Silence, Online: link.Online}
+		if link.Address == address && (!found || lag.Bytes < best.Bytes) {
 			best, found = lag, true
 		}
 	}
 	return best, found
-}
-
-// replicaFields splits ip=…,port=…,state=online.
-func replicaFields(line string) map[string]string {
-	about := map[string]string{}
-	for part := range strings.SplitSeq(line, ",") {
-		name, value, _ := strings.Cut(part, "=")
-		about[name] = value
-	}
-	return about
 }

@@ -7,28 +7,30 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cluster-agent/internal/redistest"
+	"cluster-agent/vpn"
 )
 
-func TestParseFollowers(t *testing.T) {
+func TestReplicaLinks(t *testing.T) {
 	t.Parallel()
-	fields := map[string]string{
-		"role": "master", "connected_slaves": "7",
+	got := ReplicaLinks(map[string]string{
+		"role": "master", "connected_slaves": "6",
 		"slave0": "ip=10.5.4.2,port=6379,state=online,offset=98,lag=0",
-		"slave1": "ip=10.5.4.3,port=6379,state=online,offset=98,lag=1",
-		"slave2": "ip=10.5.4.4,port=6379,state=online,offset=9,lag=60", // gone without a word
-		"slave3": "ip=node5,port=6379,state=online,offset=9,lag=0",
-		"slave4": "rubbish",
-		"slave5": "ip=fd00::6,port=6379,state=online,offset=98,lag=0",
-		"slave6": "ip=10.5.4.7,port=6379,state=wait_bgsave,offset=0,lag=0", // gets all data first
+		"slave1": "ip=10.5.4.4,port=6379,state=online,offset=9,lag=60",
+		"slave2": "ip=node5,port=6379,state=online,offset=9,lag=0",
+		"slave3": "rubbish",
+		"slave4": "ip=fd00::6,port=6379,state=online,offset=many,lag=-1",
+		"slave5": "ip=10.5.4.7,port=6379,state=wait_bgsave,offset=0,lag=0",
+	})
+	want := []vpn.ReplicaLink{
+		{Address: netip.MustParseAddr("10.5.4.2"), Online: true, Offset: 98},
+		{Address: netip.MustParseAddr("10.5.4.4"), Online: true, Offset: 9, Silence: time.Minute},
+		{Address: netip.MustParseAddr("fd00::6"), Online: true},
+		{Address: netip.MustParseAddr("10.5.4.7")},
 	}
-	all := []netip.Addr{
-		netip.MustParseAddr("10.5.4.2"), netip.MustParseAddr("10.5.4.3"), netip.MustParseAddr("fd00::6"), netip.MustParseAddr("10.5.4.7"),
-	}
-	if got, want := parseFollowers(fields, isOnline), all[:3]; !slices.Equal(got, want) {
-		t.Errorf("in sync: %v, want %v", got, want)
-	}
-	if got := parseFollowers(fields, anyState); !slices.Equal(got, all) {
-		t.Errorf("connected: %v, want %v", got, all)
+	if !slices.Equal(got, want) {
+		t.Errorf("got %+v", got)
 	}
 }
 
@@ -42,8 +44,21 @@ func TestFollowers(t *testing.T) {
 	if got, err = NewStore(p.replica.Client()).Followers(t.Context()); err != nil || len(got) != 0 {
 		t.Errorf("followers of the replica %v, %v", got, err)
 	}
+	// One that gets all data anew is connected, and not in sync.
+	must(t, p.client.ConfigSet(t.Context(), "repl-diskless-sync-delay", "3600").Err())
+	copies := NewStore(redistest.Start(t).Client())
+	must(t, copies.Login(t.Context(), "cluster", redistest.Password))
+	must(t, copies.Follow(t.Context(), p.master.Addr))
+	p.master.Eventually("have another replica", func() bool {
+		got, err = p.store.Followers(t.Context())
+		return err == nil && len(got) == 2
+	})
+	if got, err = p.store.InSync(t.Context()); err != nil || !slices.Equal(got, []netip.Addr{p.replica.Addr}) {
+		t.Errorf("in sync: %v, %v", got, err)
+	}
+	must(t, copies.Lead(t.Context()))
 	p.replica.Kill()
-	p.master.Eventually("lose its replica", func() bool {
+	p.master.Eventually("lose its replicas", func() bool {
 		got, err = p.store.Followers(t.Context())
 		return err == nil && len(got) == 0
 	})

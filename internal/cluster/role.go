@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cluster-agent/internal/wait"
+	"cluster-agent/vpn"
 )
 
 // Role is what a Redis says of itself (command ROLE).
@@ -99,23 +100,26 @@ const maxLag = 3
 // may be a replica itself. One that has been silent for some seconds is gone:
 // the end of its connection got lost.
 func (s *Store) Followers(ctx context.Context) ([]netip.Addr, error) {
-	return s.followers(ctx, anyState)
+	return s.followers(ctx, func(vpn.ReplicaLink) bool { return true })
 }
 
 // InSync are those of the [Store.Followers] that have all data, and get what is written.
 func (s *Store) InSync(ctx context.Context) ([]netip.Addr, error) {
-	return s.followers(ctx, isOnline)
+	return s.followers(ctx, func(l vpn.ReplicaLink) bool { return l.Online })
 }
 
-func anyState(string) bool       { return true }
-func isOnline(state string) bool { return state == "online" }
-
-func (s *Store) followers(ctx context.Context, wanted func(state string) bool) ([]netip.Addr, error) {
+func (s *Store) followers(ctx context.Context, wanted func(vpn.ReplicaLink) bool) ([]netip.Addr, error) {
 	info, err := s.redis.InfoMap(ctx, "replication").Result()
 	if err != nil {
 		return nil, fmt.Errorf("ask for connected replicas: %w", err)
 	}
-	return parseFollowers(info["Replication"], wanted), nil
+	var followers []netip.Addr
+	for _, link := range ReplicaLinks(info["Replication"]) {
+		if link.Silence <= maxLag*time.Second && wanted(link) {
+			followers = append(followers, link.Address)
+		}
+	}
+	return followers, nil
 }
 
 // Acknowledged counts the replicas that answer now, up to a number, and waits for them for
@@ -133,24 +137,6 @@ func (s *Store) Acknowledged(ctx context.Context, enough int, within time.Durati
 		return 0, fmt.Errorf("wait for the answers of replicas: %w", err)
 	}
 	return answers, nil
-}
-
-// parseFollowers reads the fields slaveN:ip=…,port=…,state=online,… of INFO.
-func parseFollowers(fields map[string]string, wanted func(state string) bool) []netip.Addr {
-	var followers []netip.Addr
-	for i := range len(fields) {
-		line, found := fields[fmt.Sprintf("slave%d", i)]
-		if !found {
-			continue
-		}
-		about := replicaFields(line)
-		address, err := netip.ParseAddr(about["ip"])
-		lag, lagErr := strconv.Atoi(about["lag"])
-		if err == nil && lagErr == nil && lag <= maxLag && wanted(about["state"]) {
-			followers = append(followers, address)
-		}
-	}
-	return followers
 }
 
 // WaitRole waits until the role satisfies ready, or ctx ends. A Redis that

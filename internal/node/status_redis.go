@@ -87,52 +87,19 @@ func askReplication(ctx context.Context, client *redis.Client) (vpn.Replication,
 func parseReplication(fields map[string]string) vpn.Replication {
 	r := vpn.Replication{
 		Master:  fields["role"] == "master",
-		Offset:  number(fields["master_repl_offset"]),
+		Offset:  cluster.Number(fields["master_repl_offset"]),
 		LinkUp:  fields["master_link_status"] == "up",
 		Copying: fields["master_sync_in_progress"] == "1",
-		Down:    seconds(fields["master_link_down_since_seconds"]),
-		Silence: seconds(fields["master_last_io_seconds_ago"]),
+		Down:    cluster.Seconds(fields["master_link_down_since_seconds"]),
+		Silence: cluster.Seconds(fields["master_last_io_seconds_ago"]),
+
+		Replicas: cluster.ReplicaLinks(fields),
 	}
 	if source, err := netip.ParseAddr(fields["master_host"]); err == nil {
 		r.Source = source
 	}
-	for i := range len(fields) {
-		line, found := fields[fmt.Sprintf("slave%d", i)]
-		if !found {
-			continue
-		}
-		if link, ok := parseReplicaLink(line); ok {
-			r.Replicas = append(r.Replicas, link)
-		}
-	}
 	return r
 }
-
-// parseReplicaLink reads ip=…,port=…,state=online,offset=…,lag=….
-func parseReplicaLink(line string) (vpn.ReplicaLink, bool) {
-	about := map[string]string{}
-	for part := range strings.SplitSeq(line, ",") {
-		name, value, _ := strings.Cut(part, "=")
-		about[name] = value
-	}
-	address, err := netip.ParseAddr(about["ip"])
-	return vpn.ReplicaLink{
-		Address: address, Online: about["state"] == "online",
-		Offset: number(about["offset"]), Silence: seconds(about["lag"]),
-	}, err == nil
-}
-
-// number is 0 for what is none.
-func number(text string) int64 {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-// seconds is 0 for -1, by which Redis says that it does not know.
-func seconds(text string) time.Duration { return time.Duration(max(number(text), 0)) * time.Second }
 
 // agentIdle is how long a connection of an agent may be idle to count as alive.
 const agentIdle = 8 * time.Second
