@@ -23,6 +23,7 @@ type client struct {
 	home   int // the node on which it lives
 	of     int // the node that leads, as that node knew
 	leader *redis.Client
+	hungUp chan struct{} // closed when that is given up
 }
 
 // Times of a client: a write may wait for as long as Redis pauses writes to hand over.
@@ -44,7 +45,8 @@ func (c *client) db() (*redis.Client, error) {
 	if c.of, err = c.stage.leaderOf(c.home); err != nil {
 		return nil, err
 	}
-	c.leader, err = c.stage.connect(c.home, c.of)
+	c.hungUp = make(chan struct{})
+	c.leader, err = c.stage.connect(c.home, c.of, c.hungUp)
 	return c.leader, err
 }
 
@@ -53,6 +55,7 @@ func (c *client) drop() error {
 	if c.leader == nil {
 		return nil
 	}
+	close(c.hungUp)
 	err := c.leader.Close()
 	c.leader = nil
 	if err != nil && !errors.Is(err, redis.ErrClosed) {
@@ -91,7 +94,8 @@ func leaderName(hosts string) string {
 }
 
 // connect makes a client on one node of the Redis on another, as a user that may do all there.
-func (st *stage) connect(from, to int) (*redis.Client, error) {
+// go-redis itself does not end a dial with its client.
+func (st *stage) connect(from, to int, hungUp <-chan struct{}) (*redis.Client, error) {
 	there, err := st.lab().Node(to).DB()
 	if err != nil {
 		return nil, err
@@ -110,14 +114,21 @@ func (st *stage) connect(from, to int) (*redis.Client, error) {
 		WriteTimeout:             answerTime,
 		DialTimeout:              answerTime,
 		MaintNotificationsConfig: o.MaintNotificationsConfig,
-		Dialer:                   dialFrom(st.lab().Node(from)),
+		Dialer:                   dialFrom(st.lab().Node(from), hungUp),
 	}), nil
 }
 
-func dialFrom(n *lab.Node) func(context.Context, string, string) (net.Conn, error) {
+func dialFrom(n *lab.Node, hungUp <-chan struct{}) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, answerTime)
 		defer cancel()
+		go func() {
+			defer cancel()
+			select {
+			case <-hungUp:
+			case <-ctx.Done():
+			}
+		}()
 		return n.Dial(ctx, network, address)
 	}
 }
