@@ -2,6 +2,8 @@ package redisq
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -59,7 +61,10 @@ func (l *link) dial(ctx context.Context, dropped <-chan struct{}, network, addre
 		return nil, err
 	}
 	l.dials.Add(1)
-	return pace(connection, replyTime)
+	if connection, err = pace(connection, replyTime); err != nil {
+		return nil, errors.Join(fmt.Errorf("set the buffer of a connection: %w", err), connection.Close())
+	}
+	return connection, nil
 }
 
 // drop closes the connections of client, or of the present client if that is

@@ -36,7 +36,7 @@ const (
 	// maxNews bounds the memory of reports that Redis is slow to take.
 	maxNews = 1024
 	// rideDelay is how long a write that nobody waits for may wait for something to
-	// travel with. What a task is followed by its result at once needs one round trip in all.
+	// travel with. All of a task that is over at once needs one round trip.
 	rideDelay = time.Millisecond
 	// stallTime is how long a step that reports progress is held up by a Redis
 	// that does not answer; then old reports give way to new ones.
