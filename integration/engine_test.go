@@ -2,6 +2,8 @@ package integration
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +20,7 @@ func checkEngine(ctx context.Context, t *testing.T, c *lab.Cluster) {
 	kind := "tun"
 	if kernelHasWireGuard() {
 		kind = "wireguard"
-		if engines := enginesRunning(t); len(engines) > 0 {
+		if engines := enginesRunning(t, c); len(engines) > 0 {
 			t.Errorf("the kernel has WireGuard, and yet these run: %s", engines)
 		}
 	}
@@ -35,19 +37,28 @@ func kernelHasWireGuard() bool {
 	return err == nil
 }
 
-// enginesRunning lists the processes of all labs that are WireGuard engines, by their
-// command lines.
-func enginesRunning(t *testing.T) []string {
+// enginesRunning lists the processes on the nodes of a cluster that are WireGuard engines,
+// by their command lines. Those of other tests, at the same time, may want to have some.
+func enginesRunning(t *testing.T, c *lab.Cluster) []string {
 	t.Helper()
-	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	own := map[string]bool{}
+	for _, n := range c.Lab.Nodes {
+		network, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", n.Holder()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		own[network] = true
+	}
+	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var engines []string
-	for _, path := range paths {
-		line, err := os.ReadFile(path) // what has ended meanwhile cannot be read
+	for _, process := range processes {
+		line, err := os.ReadFile(filepath.Join(process, "cmdline")) // what has ended meanwhile cannot be read
+		network, networkErr := os.Readlink(filepath.Join(process, "ns/net"))
 		name, _, _ := strings.Cut(string(line), "\x00")
-		if err == nil && filepath.Base(name) == "wireguard-go" {
+		if errors.Join(err, networkErr) == nil && own[network] && filepath.Base(name) == "wireguard-go" {
 			engines = append(engines, strings.ReplaceAll(string(line), "\x00", " "))
 		}
 	}
