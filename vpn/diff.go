@@ -68,13 +68,13 @@ func coversEndpoint(r Route, want Desired) bool {
 // which take what they gain from the others (peers that are there before new
 // ones), then those that go.
 func diffPeers(have State, want Desired) []PeerChange {
-	peers := peersByKey(have)
+	peers := have.ByKey()
 	gained := gainedIPs(peers, want)
 	wanted := make(Keys, len(want.Peers))
 	var changes []PeerChange
 	for _, w := range want.Peers {
 		wanted.Add(w.Key)
-		p, exists := peers.get(w.Key)
+		p, exists := peers.Get(w.Key)
 		if change, needed := diffPeer(p, exists, w, gained); needed {
 			changes = append(changes, change)
 		}
@@ -87,10 +87,10 @@ func diffPeers(have State, want Desired) []PeerChange {
 
 // gainedIPs returns the allowed IPs that some peer gets: the others lose them
 // without being told.
-func gainedIPs(peers peerIndex, want Desired) map[netip.Prefix]bool {
+func gainedIPs(peers PeerIndex, want Desired) map[netip.Prefix]bool {
 	gained := make(map[netip.Prefix]bool)
 	for _, w := range want.Peers {
-		p, _ := peers.get(w.Key)
+		p, _ := peers.Get(w.Key)
 		for _, ip := range missing(w.AllowedIPs, p.AllowedIPs) {
 			gained[ip] = true
 		}

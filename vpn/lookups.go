@@ -87,16 +87,16 @@ type namedPeer struct {
 // namedPeers returns the nodes whose endpoints have names. Most have addresses.
 func namedPeers(c Cluster, now State) []namedPeer {
 	var named []namedPeer
-	var peers peerIndex
+	var peers PeerIndex
 	for _, n := range c.Nodes {
 		name, ok := nameOf(n)
 		if !ok {
 			continue
 		}
 		if peers == nil {
-			peers = peersByKey(now)
+			peers = now.ByKey()
 		}
-		peer, _ := peers.get(n.PublicKey)
+		peer, _ := peers.Get(n.PublicKey)
 		named = append(named, namedPeer{name: name, wanted: c.isPeer(n.ID), peer: peer})
 	}
 	return named

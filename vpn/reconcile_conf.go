@@ -145,9 +145,9 @@ func (r *run) setPeers(conf *Conf, learnt bool) {
 // where a peer was once, and what has that address now is behind a node. wg-quick
 // would send the handshakes into the tunnel that they are to make.
 func (r *run) endpoints(learnt bool) func(DesiredPeer) netip.AddrPort {
-	var peers peerIndex
+	var peers PeerIndex
 	if learnt {
-		peers = peersByKey(r.now)
+		peers = r.now.ByKey()
 	}
 	tunnel := sync.OnceValue(r.tunnel)
 	return func(w DesiredPeer) netip.AddrPort {
@@ -156,7 +156,7 @@ func (r *run) endpoints(learnt bool) func(DesiredPeer) netip.AddrPort {
 		}
 		endpoint := r.inFile[w.Key]
 		if learnt {
-			p, _ := peers.get(w.Key)
+			p, _ := peers.Get(w.Key)
 			endpoint = r.learnt(p, w, endpoint)
 		}
 		if !endpoint.IsValid() || r.cluster.Network.Contains(endpoint.Addr()) || tunnel()[host(endpoint.Addr())] {

@@ -44,9 +44,9 @@ const (
 func Resolve(ctx context.Context, r Resolver, c Cluster, now State) (Resolved, []Warning) {
 	wanted, warnings := endpointsToResolve(c)
 	answers := lookupAll(ctx, r, namesIn(wanted))
-	var peers peerIndex
+	var peers PeerIndex
 	if len(answers) > 0 {
-		peers = peersByKey(now)
+		peers = now.ByKey()
 	}
 	resolved := make(Resolved, len(wanted))
 	for _, w := range wanted {
@@ -57,7 +57,7 @@ func Resolve(ctx context.Context, r Resolver, c Cluster, now State) (Resolved, [
 			a = answers[w.Host]
 		}
 		if a.err == nil {
-			inUse, _ := peers.get(w.node.PublicKey)
+			inUse, _ := peers.Get(w.node.PublicKey)
 			resolved[w.node.ID], a.err = choose(w.Endpoint, a.addrs, inUse.Endpoint.Addr(), c.Network, now)
 		}
 		if a.err != nil {

@@ -35,9 +35,9 @@ func Silence(now State, ours Keys) Plan {
 // keepalives from the file of wg-quick, where they do not have others. It is pure.
 func Speak(now State, file []ConfPeer, ours Keys) Plan {
 	var plan Plan
-	peers := peersByKey(now)
+	peers := now.ByKey()
 	for _, f := range file {
-		p, exists := peers.get(f.Key)
+		p, exists := peers.Get(f.Key)
 		if !exists || !ours.Has(f.Key) {
 			continue
 		}

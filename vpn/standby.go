@@ -14,9 +14,10 @@ import (
 // at another endpoint already, is begun with afresh: a handshake there says nothing of
 // this one. Neither changes anything else. It is pure.
 func Standby(c Cluster, have State, want Desired) (add, remove Plan) {
+	peers := have.ByKey()
 	for _, change := range diffPeers(have, want) {
 		tried := slices.Contains(c.Standby, change.Node)
-		peer, _ := have.Peer(change.Key)
+		peer, _ := peers.Get(change.Key)
 		switch {
 		case !tried && !c.StandsBy || len(change.Gain)+len(peer.AllowedIPs) > 0:
 		case change.Do == AddPeer:

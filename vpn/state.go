@@ -65,7 +65,7 @@ const Keepalive = 25 * time.Second
 // what is older by a retry or two is dead.
 const HandshakeFresh = 135 * time.Second
 
-// Peer returns the peer with the given key.
+// Peer returns the peer with the given key. Who looks for many uses [State.ByKey].
 func (s State) Peer(key wgtypes.Key) (Peer, bool) {
 	for _, p := range s.Peers {
 		if p.Key == key {
@@ -75,19 +75,20 @@ func (s State) Peer(key wgtypes.Key) (Peer, bool) {
 	return Peer{}, false
 }
 
-// peerIndex finds the peers of a state.
-type peerIndex map[wgtypes.Key]*Peer
+// PeerIndex finds the peers of a state.
+type PeerIndex map[wgtypes.Key]*Peer
 
-// get returns the peer with a key; the zero Peer and false if there is none.
-func (x peerIndex) get(key wgtypes.Key) (Peer, bool) {
+// Get returns the peer with a key; the zero Peer and false if there is none.
+func (x PeerIndex) Get(key wgtypes.Key) (Peer, bool) {
 	if p := x[key]; p != nil {
 		return *p, true
 	}
 	return Peer{}, false
 }
 
-func peersByKey(s State) peerIndex {
-	peers := make(peerIndex, len(s.Peers))
+// ByKey returns all peers.
+func (s State) ByKey() PeerIndex {
+	peers := make(PeerIndex, len(s.Peers))
 	for i := range s.Peers {
 		peers[s.Peers[i].Key] = &s.Peers[i]
 	}

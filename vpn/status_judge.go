@@ -22,12 +22,13 @@ type judge struct {
 func newJudge(f Facts) *judge {
 	j := &judge{Facts: f, nodes: f.known(), peers: make(map[int]Peer), dead: make(map[int]bool)}
 	owners := (&wanter{c: f.Cluster, now: f.State}).reservedKeys()
+	peers := f.State.ByKey()
 	for _, n := range j.nodes {
 		if owner, shared := owners[n.PublicKey]; shared && owner != n.ID {
 			continue // a cloned machine: the link is not its own
 		}
 		owners[n.PublicKey] = n.ID
-		if p, exists := f.State.Peer(n.PublicKey); exists {
+		if p, exists := peers.Get(n.PublicKey); exists {
 			j.peers[n.ID] = p
 		}
 	}

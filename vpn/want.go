@@ -61,7 +61,7 @@ type wanter struct {
 	now   State
 	found Resolved
 
-	peers     peerIndex           // as the kernel has them
+	peers     PeerIndex           // as the kernel has them
 	nodes     []Node              // usable records, by id
 	owner     map[netip.Addr]int  // the node each address belongs to
 	endpoints map[netip.Addr]int  // where peers are, and whose endpoint it is; 0: a peer that is not ours
@@ -75,7 +75,7 @@ type wanter struct {
 
 func newWanter(c Cluster, mem Memory, now State, found Resolved) *wanter {
 	w := &wanter{c: c, mem: mem, now: now, found: found, renewed: make(map[int]bool)}
-	w.peers = peersByKey(now)
+	w.peers = now.ByKey()
 	w.desired.Ours = w.ours()
 	w.nodes = w.usableNodes()
 	w.foreign = w.foreignIPs()

@@ -60,7 +60,7 @@ func (w *wanter) placeAddresses() {
 	}
 	w.desired.Routes = make([]netip.Prefix, 0, len(w.owner))
 	for addr, node := range w.owner {
-		i, ok := peers[w.carrier(node)]
+		i, ok := peers[w.carrier(node, peers)]
 		if !ok || node == w.c.Self || !w.allowed(addr, node) {
 			continue
 		}
@@ -87,9 +87,10 @@ func (w *wanter) inside(addr netip.Addr) bool {
 	})
 }
 
-// carrier returns the node whose link carries packets for node id.
-func (w *wanter) carrier(id int) int {
-	if w.c.Self == w.c.Leader || slices.Contains(w.c.Behind, id) || w.direct(id) {
+// carrier returns the node whose link carries packets for node id. peers are the indexes of
+// the nodes' desired peers.
+func (w *wanter) carrier(id int, peers map[int]int) int {
+	if w.c.Self == w.c.Leader || slices.Contains(w.c.Behind, id) || w.direct(id, peers) {
 		return id
 	}
 	return w.c.Leader
@@ -99,12 +100,12 @@ func (w *wanter) carrier(id int) int {
 // switch: between the candidate and any other node, once a handshake has shown
 // that it works. So the two can talk to each other whatever becomes of the
 // present hub.
-func (w *wanter) direct(id int) bool {
-	if !w.c.mayLead(id) && !w.c.mayLead(w.c.Self) {
+func (w *wanter) direct(id int, peers map[int]int) bool {
+	i, wanted := peers[id]
+	if !wanted || !w.c.mayLead(id) && !w.c.mayLead(w.c.Self) {
 		return false
 	}
-	node, _ := w.c.Node(id)
-	have, exists := w.now.Peer(node.PublicKey)
+	have, exists := w.peers.Get(w.desired.Peers[i].Key)
 	return exists && w.now.Fresh(have) && !w.renewed[id]
 }
 

@@ -6,7 +6,7 @@ import "net/netip"
 func (w *wanter) addPeer(n Node) {
 	p := DesiredPeer{Node: n.ID, Key: n.PublicKey, Keepalive: Keepalive}
 	p.Configured = w.configured(n)
-	have, exists := w.peers.get(n.PublicKey)
+	have, exists := w.peers.Get(n.PublicKey)
 	switch {
 	case p.Configured.IsValid() && w.mustSet(have, p):
 		p.Endpoint = p.Configured
@@ -106,7 +106,7 @@ func (w *wanter) knownEndpoints() map[netip.Addr]int {
 	for _, p := range w.desired.Peers {
 		add(p.Configured.Addr(), p.Node)
 		add(p.Endpoint.Addr(), p.Node)
-		if have, ok := w.peers.get(p.Key); ok && !p.Renew && !p.Endpoint.IsValid() {
+		if have, ok := w.peers.Get(p.Key); ok && !p.Renew && !p.Endpoint.IsValid() {
 			add(have.Endpoint.Addr(), p.Node)
 		}
 	}

@@ -15,8 +15,17 @@ func describe(records vpn.Cluster, state vpn.State, names cluster.UINames) outpu
 		Initialized: true, Leader: records.Leader == records.Self,
 		UIName: names.Cluster, Nodes: []nodeStatus{},
 	}
+	peers := state.ByKey()
 	for _, node := range records.Nodes {
-		answer.Nodes = append(answer.Nodes, describeNode(node, records.Self, state, names.Nodes[node.ID]))
+		status := describeNode(node, names.Nodes[node.ID])
+		if node.ID == records.Self {
+			status.Local, status.Online = true, true
+			status.VPN.ListenPort = state.ListenPort
+		} else if peer, found := peers.Get(node.PublicKey); found {
+			status.Online = state.Fresh(peer)
+			status.VPN.add(peer)
+		}
+		answer.Nodes = append(answer.Nodes, status)
 		if node.ID == records.Leader {
 			answer.LeaderURL = leaderURL(node)
 		}
@@ -37,29 +46,23 @@ func leaderURL(leader vpn.Node) string {
 	return "https://" + host + "/cluster-admin/"
 }
 
-func describeNode(node vpn.Node, self int, state vpn.State, name string) nodeStatus {
-	status := nodeStatus{ID: node.ID, UIName: name, VPN: vpnStatus{
+// describeNode is what the record says.
+func describeNode(node vpn.Node, name string) nodeStatus {
+	return nodeStatus{ID: node.ID, UIName: name, VPN: vpnStatus{
 		Address: text(node.Address), PublicKey: keyText(node.PublicKey), Endpoint: node.Endpoint,
 	}}
-	if node.ID == self {
-		status.Local, status.Online = true, true
-		status.VPN.ListenPort = state.ListenPort
-		return status
-	}
-	peer, found := state.Peer(node.PublicKey)
-	if !found {
-		return status
-	}
-	status.Online = state.Fresh(peer)
+}
+
+// add says what the interface has of a peer.
+func (s *vpnStatus) add(peer vpn.Peer) {
 	if peer.Endpoint.IsValid() {
-		status.VPN.Endpoint = peer.Endpoint.String()
+		s.Endpoint = peer.Endpoint.String()
 	}
 	if !peer.LastHandshake.IsZero() {
-		status.VPN.LastSeen = peer.LastHandshake.Unix()
+		s.LastSeen = peer.LastHandshake.Unix()
 	}
-	status.VPN.Received, status.VPN.Sent = peer.Received, peer.Sent
-	status.VPN.Keepalive = int64(peer.Keepalive.Seconds())
-	return status
+	s.Received, s.Sent = peer.Received, peer.Sent
+	s.Keepalive = int64(peer.Keepalive.Seconds())
 }
 
 // text is empty for a record whose address cannot be read.

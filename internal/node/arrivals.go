@@ -87,6 +87,7 @@ func (m *Machine) connectedAgents(ctx context.Context) (agents []string, err err
 // arrivals puts what was seen together. It is pure.
 func arrivals(records vpn.Cluster, state vpn.State, followers []netip.Addr, agents []string) []Arrival {
 	var all []Arrival
+	peers := state.ByKey()
 	for _, node := range records.Nodes {
 		if node.ID == records.Self {
 			continue
@@ -95,7 +96,7 @@ func arrivals(records vpn.Cluster, state vpn.State, followers []netip.Addr, agen
 			Node: node.ID, Replica: slices.Contains(followers, node.Address),
 			Agent: slices.Contains(agents, cluster.UserName(node.ID)),
 		}
-		if peer, found := state.Peer(node.PublicKey); found && !peer.LastHandshake.IsZero() {
+		if peer, found := peers.Get(node.PublicKey); found && !peer.LastHandshake.IsZero() {
 			a.Link, a.LastHeard = state.Fresh(peer), state.Time.Sub(peer.LastHandshake)
 		}
 		all = append(all, a)

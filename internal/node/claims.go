@@ -106,11 +106,12 @@ func (m *Machine) present(ctx context.Context, records vpn.Cluster, wanted func(
 		return nil, err
 	}
 	var nodes []vpn.Node
+	peers := state.ByKey()
 	for _, n := range records.Nodes {
 		if !wanted(n.ID) || !n.Address.IsValid() {
 			continue
 		}
-		if peer, found := state.Peer(n.PublicKey); found && state.Fresh(peer) {
+		if peer, found := peers.Get(n.PublicKey); found && state.Fresh(peer) {
 			nodes = append(nodes, n)
 		}
 	}
