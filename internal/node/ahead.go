@@ -44,14 +44,29 @@ func lookAhead(ctx context.Context) (*ahead, error) {
 
 // State returns the look once, and then what the interface is at that moment.
 func (a *ahead) State(ctx context.Context) (vpn.State, error) {
-	if !a.taken {
-		<-a.done // it has deadlines
-		a.taken = true
-		if a.err == nil && time.Since(a.state.Time) < maxAge {
-			return a.state, nil
-		}
+	state, found := a.peek()
+	a.taken = true
+	if found {
+		return state, nil
 	}
 	return a.Device.State(ctx)
+}
+
+// peek returns the look, which others get still, if it counts.
+func (a *ahead) peek() (_ vpn.State, found bool) {
+	if a == nil || a.taken {
+		return vpn.State{}, false
+	}
+	<-a.done // it has deadlines
+	return a.state, a.err == nil && time.Since(a.state.Time) < maxAge
+}
+
+// look is how the interface is, or was a moment ago; it is not to be changed.
+func (s *session) look(ctx context.Context) (vpn.State, error) {
+	if state, found := s.ahead.peek(); found {
+		return state, nil
+	}
+	return s.machine.VPNState(ctx)
 }
 
 // stale makes nobody get the look: the interface has been changed since, maybe.

@@ -105,7 +105,10 @@ func (m *Machine) present(ctx context.Context, records vpn.Cluster, wanted func(
 	if err != nil {
 		return nil, err
 	}
-	var nodes []vpn.Node
+	return presentBy(state, records, wanted), nil
+}
+
+func presentBy(state vpn.State, records vpn.Cluster, wanted func(id int) bool) (nodes []vpn.Node) {
 	peers := state.ByKey()
 	for _, n := range records.Nodes {
 		if !wanted(n.ID) || !n.Address.IsValid() {
@@ -115,7 +118,7 @@ func (m *Machine) present(ctx context.Context, records vpn.Cluster, wanted func(
 			nodes = append(nodes, n)
 		}
 	}
-	return nodes, nil
+	return nodes
 }
 
 // latest is the claim to which all others have to give way.

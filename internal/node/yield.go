@@ -148,7 +148,7 @@ func (m *Machine) rival(
 	if err != nil {
 		return r, false, err
 	}
-	suspects, err := m.suspects(ctx, records, r.alone, next.Node)
+	suspects, err := s.suspects(ctx, records, r.alone, next.Node)
 	if err != nil {
 		return r, false, err
 	}
@@ -211,11 +211,15 @@ func isForsaken(ctx context.Context, s *session, records vpn.Cluster) (bool, err
 // suspects are nodes that may lead instead of this one: all that are there. While most
 // nodes follow this one, only that which it has announced itself. A leader has all nodes
 // as peers, and they have to have a handshake with it before they can be asked.
-func (m *Machine) suspects(ctx context.Context, records vpn.Cluster, alone bool, announced int) ([]vpn.Node, error) {
+func (s *session) suspects(ctx context.Context, records vpn.Cluster, alone bool, announced int) ([]vpn.Node, error) {
 	if !alone && announced == 0 {
 		return nil, nil
 	}
-	return m.present(ctx, records, func(id int) bool { return id != records.Self && (alone || id == announced) })
+	state, err := s.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return presentBy(state, records, func(id int) bool { return id != records.Self && (alone || id == announced) }), nil
 }
 
 // overtakenTime is how long is waited for a handshake with those who may lead: one that
