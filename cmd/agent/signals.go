@@ -22,6 +22,8 @@ const stopTime = 850 * time.Millisecond
 func obeySignals(log *logrus.Entry, a *agent, drain <-chan os.Signal) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	// To lose the reader of the log, as when journald is killed, fails a write, and ends no agent.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	ended := make(chan struct{})

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -191,4 +192,33 @@ func TestInterruptedSecrets(t *testing.T) {
 	if lines := append(p.lines("hush"), next.lines("hush")...); len(lines) > 0 {
 		t.Errorf("the log tells %q", lines)
 	}
+}
+
+// TestLogWithoutReader: an agent outlives the reader of its log, and steps that print into it; to
+// them a broken pipe is what it is to others.
+//
+// Rule (section 6): "The log is stderr, one line each"
+func TestLogWithoutReader(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	n.step("print/10", "echo printed >&2")
+	n.step("pipe/10", "kill -PIPE $$")
+	reader, writer, err := os.Pipe()
+	must(t, err)
+	must(t, reader.Close())
+	cmd := n.command(nil, "--agentid="+n.id, "--actionsdir", filepath.Join(n.dir, "actions"))
+	cmd.Stderr = writer
+	must(t, cmd.Start())
+	must(t, writer.Close())
+	t.Cleanup(func() {
+		must(t, cmd.Process.Kill())
+		if err := cmd.Wait(); !strings.Contains(fmt.Sprint(err), "killed") {
+			t.Errorf("the agent ended by itself: %v", err)
+		}
+	})
+	for id, want := range map[string][2]string{"1": {"print", "0"}, "2": {"pipe", "141"}} {
+		n.do(id, want[0])
+		n.want(id, "exit_code", want[1])
+	}
+	n.want("1", "error", "printed\n")
 }
