@@ -31,6 +31,8 @@ func Main(ctx context.Context, args []string, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	// The links outlive the reader of the log: to lose it fails a write.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	if ready > 0 {
 		err = runReporting(ctx, o, os.NewFile(uintptr(ready), "ready"))
 	} else {
