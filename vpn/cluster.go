@@ -9,7 +9,7 @@ import (
 
 // Node is the VPN record of one cluster node.
 //
-// A zero PublicKey or an invalid Address is what ParseNode leaves of a bad
+// A zero PublicKey or an invalid Address is what Record.Node leaves of a bad
 // field. Such a record is not used, and costs nobody but its node.
 type Node struct {
 	ID           int
@@ -53,16 +53,6 @@ func (c Cluster) Node(id int) (Node, bool) {
 	return Node{}, false
 }
 
-// ParseNode reads the fields of the hash node/ID/vpn. Each field that cannot
-// be read gives a Warning and its zero value; a bad destination costs only
-// itself.
-func ParseNode(id int, fields map[string]string) (Node, []Warning) {
-	return Record{
-		PublicKey: fields["public_key"], Address: fields["ip_address"],
-		Destinations: fields["destinations"], Endpoint: fields["endpoint"],
-	}.Node(id)
-}
-
 // Record is the hash node/ID/vpn as it is written; empty for a field that is not there.
 type Record struct {
 	PublicKey    string // public_key
@@ -71,7 +61,8 @@ type Record struct {
 	Endpoint     string // endpoint
 }
 
-// Node is ParseNode for the fields of the record.
+// Node reads the record. Each field that cannot be read gives a Warning and its zero
+// value; a bad destination costs only itself.
 func (r Record) Node(id int) (Node, []Warning) {
 	n := Node{ID: id, Endpoint: strings.TrimSpace(r.Endpoint)}
 	var warnings []Warning

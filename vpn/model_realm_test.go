@@ -77,7 +77,7 @@ func (r *realm) cluster(self int) (vpn.Cluster, []vpn.Warning) {
 	}
 	var warnings []vpn.Warning
 	for _, id := range slices.Sorted(maps.Keys(r.records)) {
-		n, more := vpn.ParseNode(id, r.records[id])
+		n, more := record(r.records[id]).Node(id)
 		c.Nodes, warnings = append(c.Nodes, n), append(warnings, more...)
 	}
 	return c, warnings

@@ -57,7 +57,7 @@ func (w world) cluster() vpn.Cluster {
 		for range w.IntN(5) {
 			fields["destinations"] += w.address() + w.pick(" ", "  ", "/24 ")
 		}
-		n, _ := vpn.ParseNode(id, fields)
+		n, _ := record(fields).Node(id)
 		c.Nodes = append(c.Nodes, n)
 	}
 	w.Shuffle(len(c.Nodes), func(i, j int) { c.Nodes[i], c.Nodes[j] = c.Nodes[j], c.Nodes[i] })

@@ -14,15 +14,7 @@ import (
 // NodesLock is the name of the lock under which nodes come and go, and change.
 const NodesLock = "nodes"
 
-// WriteNode writes the VPN record of a node; fields that the record does not
-// know are left as they are.
-func (s *Store) WriteNode(ctx context.Context, node vpn.Node) error {
-	if err := s.redis.HSet(ctx, VPNKey(node.ID), nodeFields(node)...).Err(); err != nil {
-		return fmt.Errorf("write %s: %w", VPNKey(node.ID), err)
-	}
-	return nil
-}
-
+// nodeFields are those of the VPN record of a node. Others that it has are left as they are.
 func nodeFields(node vpn.Node) []any {
 	destinations := make([]string, len(node.Destinations))
 	for i, address := range node.Destinations {

@@ -61,12 +61,13 @@ func TestAddNode(t *testing.T) {
 	}
 }
 
-func TestWriteNodeKeepsUnknownFields(t *testing.T) {
+func TestAddNodeKeepsUnknownFields(t *testing.T) {
 	t.Parallel()
 	store, client, _ := newStore(t)
 	ctx := t.Context()
 	must(t, client.HSet(ctx, "node/2/vpn", "of_an_administrator", "1", "endpoint", "old").Err())
-	must(t, store.WriteNode(ctx, vpn.Node{ID: 2, PublicKey: newKey(t), Address: netip.MustParseAddr("10.5.4.2")}))
+	node := vpn.Node{ID: 2, PublicKey: newKey(t), Address: netip.MustParseAddr("10.5.4.2")}
+	must(t, store.AddNode(ctx, NewNode{Node: node, PasswordHash: redistest.PasswordHash()}))
 	fields := client.HGetAll(ctx, "node/2/vpn").Val()
 	if fields["of_an_administrator"] != "1" || fields["endpoint"] != "" {
 		t.Errorf("record %v", fields)

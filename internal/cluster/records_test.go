@@ -82,9 +82,9 @@ func TestNodesAmongRubbish(t *testing.T) {
 		Destinations: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")},
 		Endpoint:     "[2001:db8::1]:55820",
 	}
-	must(t, store.WriteNode(ctx, good))
+	must(t, client.HSet(ctx, VPNKey(good.ID), nodeFields(good)...).Err())
 	bare := vpn.Node{ID: 2, PublicKey: newKey(t), Address: netip.MustParseAddr("10.5.4.2")}
-	must(t, store.WriteNode(ctx, bare))
+	must(t, client.HSet(ctx, VPNKey(bare.ID), nodeFields(bare)...).Err())
 	for _, command := range [][]any{
 		{"SET", "node/3/vpn", "no hash"},
 		{"HSET", "node/4/vpn", "public_key", "no key", "ip_address", "10.5.4.4", "destinations", "", "endpoint", ""},

@@ -21,9 +21,8 @@ func record(t *testing.T, server *redistest.Server, id int, address netip.Addr, 
 	t.Helper()
 	key, err := wgtypes.GeneratePrivateKey()
 	must(t, err)
-	must(t, cluster.NewStore(server.Client()).WriteNode(t.Context(), vpn.Node{
-		ID: id, PublicKey: key.PublicKey(), Address: address, Endpoint: endpoint,
-	}))
+	must(t, server.Client().HSet(t.Context(), cluster.VPNKey(id),
+		"public_key", key.PublicKey().String(), "ip_address", address.String(), "destinations", "", "endpoint", endpoint).Err())
 }
 
 // createCluster writes a cluster with the network and the leader.
