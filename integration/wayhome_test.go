@@ -335,3 +335,23 @@ func TestWayHomeOfAMasterThatNeverLed(t *testing.T) {
 		t.Errorf("node %s leads: %v", leader, err)
 	}
 }
+
+// A worker whose Redis was made a master, by hand, say, while its leader leads on, comes home
+// to it, and keeps a copy of what was written to it alone.
+func TestWayHomeOfAStrayMaster(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t, 5*time.Minute)
+	c := newCluster(ctx, t, 3)
+	silence(ctx, t, c, "8s")
+	prepare(ctx, t, c, 2)
+	stray := c.Lab.Node(3)
+	mustCLI(ctx, t, stray, "REPLICAOF", "NO", "ONE")
+	mustCLI(ctx, t, stray, "SET", "hazard/stray", "alone")
+	comesHome(ctx, t, c)
+	log := logsOf(t, stray)
+	for _, said := range []string{"has been a master since", "a copy of the whole is kept in ", "node 1 leads in epoch"} {
+		if !strings.Contains(log, said) {
+			t.Errorf("the log lacks %q:\n%s", said, log)
+		}
+	}
+}

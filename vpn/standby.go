@@ -15,17 +15,18 @@ import (
 // this one. Neither changes anything else. It is pure.
 func Standby(c Cluster, have State, want Desired) (add, remove Plan) {
 	peers := have.ByKey()
-	for _, change := range diffPeers(have, want) {
-		tried := slices.Contains(c.Standby, change.Node)
-		peer, _ := peers.Get(change.Key)
+	for _, w := range want.Peers {
+		tried := slices.Contains(c.Standby, w.Node)
+		peer, exists := peers.Get(w.Key)
 		switch {
-		case !tried && !c.StandsBy || len(change.Gain)+len(peer.AllowedIPs) > 0:
-		case change.Do == AddPeer:
+		case !tried && !c.StandsBy || len(w.AllowedIPs)+len(peer.AllowedIPs) > 0:
+		case !exists:
+			change, _ := diffPeer(peer, exists, w, nil)
 			add.Peers = append(add.Peers, change)
-			remove.Peers = append(remove.Peers, PeerChange{Node: change.Node, Key: change.Key, Do: RemovePeer})
-		case tried && change.Do == SetPeer && change.Endpoint.IsValid():
-			add.Peers = append(add.Peers, afresh(change.Node, peer, change.Endpoint))
-			remove.Peers = append(remove.Peers, afresh(change.Node, peer, peer.Endpoint))
+			remove.Peers = append(remove.Peers, PeerChange{Node: w.Node, Key: w.Key, Do: RemovePeer})
+		case tried && w.Configured.IsValid() && peer.Endpoint != w.Configured:
+			add.Peers = append(add.Peers, afresh(w.Node, peer, w.Configured))
+			remove.Peers = append(remove.Peers, afresh(w.Node, peer, peer.Endpoint))
 		}
 	}
 	return add, remove

@@ -61,15 +61,17 @@ func TestStandbyAtAnotherEndpoint(t *testing.T) {
 	standing.AllowedIPs, standing.Endpoint = nil, before
 	have := hostOf(2)
 	have.Peers = []vpn.Peer{met(peer(1)), standing}
-	memory := vpn.Memory{Keys: vpn.NewKeys(key(3)), Endpoints: map[wgtypes.Key]netip.AddrPort{key(3): before}}
-	want, _ := vpn.Want(c, memory, have, vpn.Resolved{3: {Endpoint: tried, Answers: []netip.Addr{tried.Addr()}}})
-	add, remove := vpn.Standby(c, have, want)
-	for name, got := range map[string]struct {
-		plan vpn.Plan
-		at   netip.AddrPort
-	}{"tried": {add, tried}, "put back": {remove, before}} {
-		if len(got.plan.Peers) != 1 || got.plan.Peers[0].Do != vpn.RenewPeer || got.plan.Peers[0].Endpoint != got.at {
-			t.Errorf("%s: %s", name, got.plan.String())
+	for earlier, endpoint := range map[string]netip.AddrPort{"the record has changed": before, "the node has roamed": tried} {
+		memory := vpn.Memory{Keys: vpn.NewKeys(key(3)), Endpoints: map[wgtypes.Key]netip.AddrPort{key(3): endpoint}}
+		want, _ := vpn.Want(c, memory, have, vpn.Resolved{3: {Endpoint: tried, Answers: []netip.Addr{tried.Addr()}}})
+		add, remove := vpn.Standby(c, have, want)
+		for name, got := range map[string]struct {
+			plan vpn.Plan
+			at   netip.AddrPort
+		}{"tried": {add, tried}, "put back": {remove, before}} {
+			if len(got.plan.Peers) != 1 || got.plan.Peers[0].Do != vpn.RenewPeer || got.plan.Peers[0].Endpoint != got.at {
+				t.Errorf("%s, %s: %s", earlier, name, got.plan.String())
+			}
 		}
 	}
 }

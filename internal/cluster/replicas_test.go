@@ -126,3 +126,19 @@ func TestParseLag(t *testing.T) {
 		}
 	}
 }
+
+// While writes are paused nothing can be asked of the replicas, and nobody waits for that.
+func TestAcknowledgedWhilePaused(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	must(t, p.store.PauseWrites(t.Context(), time.Minute))
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if _, err := p.store.Acknowledged(ctx, 1, 50*time.Millisecond); err == nil || ctx.Err() != nil {
+		t.Errorf("error %v, %v", err, ctx.Err())
+	}
+	must(t, p.store.ResumeWrites(t.Context()))
+	if answers, err := p.store.Acknowledged(t.Context(), 1, 20*time.Second); err != nil || answers != 1 {
+		t.Errorf("%d answers, %v", answers, err)
+	}
+}

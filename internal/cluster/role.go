@@ -129,7 +129,9 @@ func (s *Store) Acknowledged(ctx context.Context, enough int, within time.Durati
 	conn := s.redis.Conn()
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	// WAIT asks replicas only if there is something new for them.
-	if err = conn.Publish(ctx, "cluster/who-follows", "").Err(); err != nil {
+	asking, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	if err = conn.Publish(asking, "cluster/who-follows", "").Err(); err != nil {
 		return 0, fmt.Errorf("ask replicas for an answer: %w", err)
 	}
 	answers, err := conn.Do(ctx, "WAIT", enough, within.Milliseconds()).Int()

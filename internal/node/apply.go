@@ -90,6 +90,7 @@ func (m *Machine) adoptACLs(ctx context.Context, s *session) error {
 // to follow is the later word on who leads: in the midst of a switch, it may follow
 // a node that does not lead yet, and whose records name another. If it is the
 // earlier word, since the node has missed a switch, see [Machine.followRecords].
+// Only the node that is to lead decides whether it accepts: until then its leader stays one.
 func (s *session) records(ctx context.Context) (vpn.Cluster, []vpn.Warning, error) {
 	records, warnings, err := s.snapshot(ctx)
 	if err != nil {
@@ -99,7 +100,7 @@ func (s *session) records(ctx context.Context) (vpn.Cluster, []vpn.Warning, erro
 	if err != nil {
 		return records, warnings, err
 	}
-	if followed, found := nodeAt(records, role.Source); found && !role.Master {
+	if followed, found := nodeAt(records, role.Source); found && !role.Master && !s.read.handsOver {
 		records.Leader = followed
 	}
 	records.StandsBy = standsBy(records)

@@ -87,14 +87,14 @@ func (m *Machine) connectedAgents(ctx context.Context) (agents []string, err err
 // arrivals puts what was seen together. It is pure.
 func arrivals(records vpn.Cluster, state vpn.State, followers []netip.Addr, agents []string) []Arrival {
 	var all []Arrival
-	peers := state.ByKey()
+	peers, following, atWork := state.ByKey(), setOf(followers), setOf(agents)
 	for _, node := range records.Nodes {
 		if node.ID == records.Self {
 			continue
 		}
 		a := Arrival{
-			Node: node.ID, Replica: slices.Contains(followers, node.Address),
-			Agent: slices.Contains(agents, cluster.UserName(node.ID)),
+			Node: node.ID, Replica: following[node.Address],
+			Agent: atWork[cluster.UserName(node.ID)],
 		}
 		if peer, found := peers.Get(node.PublicKey); found && !peer.LastHandshake.IsZero() {
 			a.Link, a.LastHeard = state.Fresh(peer), state.Time.Sub(peer.LastHandshake)

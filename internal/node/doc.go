@@ -53,7 +53,9 @@
 // prepared to lead, those with an endpoint in its records, as peers, each for its own
 // address alone, and asks their Redis who leads. It follows one that is a master, says that it
 // leads this cluster, by its UUID, and does so in an epoch that is not older than what the
-// node knows of. If its leader answers after all, it goes on waiting. While it seeks, it
+// node knows of. If its leader answers after all, it goes on waiting. A node whose Redis was
+// made a master, and that does not lead by its records, seeks in the same way, and follows
+// its leader, too, if that leads. While it seeks, it
 // tells on its own Redis how far its data go, for a node that is about to lead
 // ([Machine.SwitchAll]).
 //

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// acceptTime is how long the node that was told to lead may take to accept: longer than the
-// hand-over itself waits for it, see [cluster.Store.HandOver].
+// acceptTime is how long the node that was told to lead may take to accept, when nobody waits
+// for that any more.
 const acceptTime = 8 * time.Second
 
 // endHandOver makes this node's Redis the master again after a hand-over that nobody
@@ -18,17 +18,12 @@ func (m *Machine) endHandOver(ctx context.Context, s *session) (time.Time, error
 	if err != nil {
 		return time.Time{}, err
 	}
-	begun := false
-	if !role.Master && !role.LinkUp {
-		if begun, err = s.HandOverBegun(ctx); err != nil {
-			return time.Time{}, err
-		}
-	}
 	now := time.Now()
-	m.vigil.handOverSince = since(m.vigil.handOverSince, begun, now)
-	if !begun {
+	m.vigil.handOverSince = since(m.vigil.handOverSince, s.read.handsOver, now)
+	if !s.read.handsOver {
 		return time.Time{}, nil
 	}
+	m.vigil.followed = false // the other may accept, and lead, unnoticed
 	if now.Sub(m.vigil.handOverSince) < acceptTime {
 		return now.Add(roleInterval), nil
 	}
@@ -44,13 +39,18 @@ func (m *Machine) endHandOver(ctx context.Context, s *session) (time.Time, error
 }
 
 // endHandOver is that of a person's order, which waits for nothing.
-func (order Switch) endHandOver(ctx context.Context, s *session) error {
-	if order.Planned {
+func (sw *switching) endHandOver(ctx context.Context) error {
+	if sw.Planned || !sw.session.once(ctx).handsOver {
 		return nil
 	}
-	ended, err := s.EndHandOver(ctx)
-	if ended && err == nil {
-		order.Say("a hand-over that was interrupted, and that nobody accepted, is ended: this node's Redis is the master again")
+	ended, err := sw.session.EndHandOver(ctx)
+	if err != nil {
+		return err
 	}
+	if ended {
+		sw.Say("a hand-over that was interrupted, and that nobody accepted, is ended: this node's Redis is the master again")
+	}
+	sw.session.forget()
+	sw.role, err = sw.session.readRole(ctx)
 	return err
 }

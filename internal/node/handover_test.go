@@ -45,6 +45,14 @@ func wantMaster(t *testing.T, m *Machine) {
 	}
 }
 
+// filesOf are those that change with the leader.
+func filesOf(t *testing.T, m *Machine) string {
+	t.Helper()
+	var path string
+	must(t, m.with(func(s *session) (err error) { path, err = s.ConfigFile(t.Context()); return err }))
+	return read(t, m.Files.HostsFile()) + read(t, path)
+}
+
 // A hand-over whose agent was killed, and whose target does not accept, is ended by the
 // loop after some time.
 func TestHungHandOver(t *testing.T) {
@@ -63,6 +71,20 @@ func TestHungHandOver(t *testing.T) {
 	if look().IsZero() || log.Len() > 0 {
 		t.Errorf("it is not looked at again, or too early to say: %s", log)
 	}
+	// Until then this node stays what it was: the hub of the others, as a replica by name.
+	m.vigil.followed = true
+	files := filesOf(t, m)
+	report, err := m.Settle(t.Context())
+	must(t, err)
+	if report.Again.IsZero() || m.vigil.followed || filesOf(t, m) != files {
+		t.Errorf("it is not left alone: %+v, %v; files\n%s\nwere\n%s", report, m.vigil, filesOf(t, m), files)
+	}
+	must(t, m.with(func(s *session) error {
+		if records, _, err := s.records(t.Context()); err != nil || records.Leader != 1 {
+			t.Errorf("node %d leads: %v", records.Leader, err)
+		}
+		return nil
+	}))
 	m.vigil.handOverSince = m.vigil.handOverSince.Add(-acceptTime)
 	if !look().IsZero() || !strings.Contains(log.String(), "this node's Redis is the master again") {
 		t.Errorf("the log says %q", log)

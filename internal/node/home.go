@@ -35,13 +35,21 @@ func (m *Machine) seekHome(ctx context.Context, s *session) (time.Time, error) {
 		return time.Time{}, err
 	}
 	if !before.Seeking {
-		m.sayThatItSeeks(records, q)
+		m.sayThatItSeeks(s, records, q)
 	}
 	home, found, err := m.findHome(ctx, s, records)
 	if err != nil || !found {
 		return time.Now().Add(seekInterval), errors.Join(err, tellWhereabouts(ctx, s))
 	}
-	return time.Time{}, m.goHome(ctx, s, home)
+	return again(m.goHome(ctx, s, home))
+}
+
+// again has what failed tried once more soon.
+func again(err error) (time.Time, error) {
+	if err != nil {
+		return time.Now().Add(seekInterval), err
+	}
+	return time.Time{}, nil
 }
 
 // tellWhereabouts lets a node that is about to lead know how far this one has come, see
@@ -54,7 +62,12 @@ func tellWhereabouts(ctx context.Context, s *session) error {
 	return s.TellWhereabouts(ctx, w)
 }
 
-func (m *Machine) sayThatItSeeks(records vpn.Cluster, q Silence) {
+func (m *Machine) sayThatItSeeks(s *session, records vpn.Cluster, q Silence) {
+	if s.read.role.Master {
+		m.Log.Warnf("the Redis of this node, which does not lead, has been a master since %s: asking %s whether one of them leads",
+			q.Since.Local().Format(time.TimeOnly), nodeList(append([]int{q.Leader}, records.Candidates...)))
+		return
+	}
 	if len(records.Candidates) == 0 {
 		m.Log.Warnf("the leader, node %d, has been silent since %s, and no other node was prepared to lead: "+
 			"if another leads now, run switch-leader here", q.Leader, q.Since.Local().Format(time.TimeOnly))
@@ -74,7 +87,8 @@ func nodeList(ids []int) string {
 }
 
 // findHome asks the candidates, and the silent leader itself: one that answers is not
-// silent, whatever keeps this node's Redis from following it.
+// silent, whatever keeps this node's Redis from following it. If that was made a master, it is
+// home.
 func (m *Machine) findHome(ctx context.Context, s *session, records vpn.Cluster) (home claim, found bool, err error) {
 	uuid, err := s.UUID(ctx)
 	if err != nil {
@@ -92,8 +106,12 @@ func (m *Machine) findHome(ctx context.Context, s *session, records vpn.Cluster)
 	if !answered {
 		return home, false, nil
 	}
+	role, err := s.readRole(ctx)
+	if err != nil {
+		return home, false, err
+	}
 	claims := heard.claims
-	if slices.ContainsFunc(claims, func(c claim) bool { return c.Node == records.Leader && !c.OlderThan(known) }) {
+	if !role.Master && slices.ContainsFunc(claims, func(c claim) bool { return c.Node == records.Leader && !c.OlderThan(known) }) {
 		return home, false, m.setSilence(Silence{Leader: records.Leader, Since: time.Now().UTC().Round(0)})
 	}
 	claims = slices.DeleteFunc(slices.Clone(claims), func(c claim) bool { return c.OlderThan(known) })

@@ -35,6 +35,8 @@ func (sw *switching) keepWrites(ctx context.Context) error {
 	if complete {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, dumpTime)
+	defer cancel()
 	path, err := sw.machine.dump(ctx, sw.session.Store, time.Now())
 	if err != nil {
 		return fmt.Errorf("keep a copy of what was written here and node %d may not have: %w", sw.target.ID, err)
@@ -48,6 +50,9 @@ func (sw *switching) keepWrites(ctx context.Context) error {
 // pauseTime bounds the pause of writes, should this process end in it. Clients wait
 // meanwhile, for no longer than it takes to write all data to disk.
 const pauseTime = time.Minute
+
+// dumpTime is less: what is written after the pause would be in no copy.
+const dumpTime = 45 * time.Second
 
 // resumeWrites lets those go on who wait to write, to be told that this Redis is a
 // replica now, or to write if it is none.

@@ -72,11 +72,12 @@ type session struct {
 
 // reading is what the local Redis said of itself and of the cluster when it was read.
 type reading struct {
-	role     cluster.Role
-	roleErr  error
-	records  vpn.Cluster
-	warnings []vpn.Warning
-	err      error
+	role      cluster.Role
+	handsOver bool // the local Redis has told the one that it follows to lead, which has not accepted
+	roleErr   error
+	records   vpn.Cluster
+	warnings  []vpn.Warning
+	err       error
 }
 
 // forget makes the next part of a run read role and records anew, and the interface.
@@ -92,6 +93,9 @@ func (s *session) once(ctx context.Context) *reading {
 	if s.read == nil {
 		s.read = &reading{}
 		s.read.role, s.read.roleErr = s.Role(ctx)
+		if role := s.read.role; s.read.roleErr == nil && !role.Master && !role.LinkUp {
+			s.read.handsOver, s.read.roleErr = s.HandOverBegun(ctx)
+		}
 		s.read.records, s.read.warnings, s.read.err = s.Snapshot(ctx, s.self)
 	}
 	return s.read

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"cluster-agent/internal/cluster"
@@ -28,20 +29,21 @@ func (m *Machine) saveNote() note {
 // beginSave notes that the data have to get to disk, and has Redis begin with that. If it
 // cannot, that is no failure of what made it necessary: the loop sees to it.
 func (m *Machine) beginSave(ctx context.Context, s *cluster.Store) error {
-	_, err := m.tryToSave(ctx, s)
-	return err
+	if err := m.saveNote().write(save{Wanted: true}); err != nil {
+		return err
+	}
+	if _, err := m.tryToSave(ctx, s); err != nil {
+		m.Log.Warnf("%v; it is tried again", err)
+	}
+	return nil
 }
 
-// tryToSave is beginSave, and returns how soon to look again.
+// tryToSave has Redis begin, and returns how soon to look again.
 func (m *Machine) tryToSave(ctx context.Context, s *cluster.Store) (time.Duration, error) {
-	if err := m.saveNote().write(save{Wanted: true}); err != nil {
-		return saveAgain, err
-	}
 	begun, err := s.BeginSave(ctx)
 	switch {
 	case err != nil:
-		m.Log.Warnf("%v; it is tried again", err)
-		return saveAgain, nil
+		return saveAgain, err
 	case !begun:
 		return roleInterval, nil
 	}
@@ -69,8 +71,7 @@ func (m *Machine) seeToSave(ctx context.Context, s *session) (time.Time, error) 
 	saved, err := s.Saved(ctx)
 	switch {
 	case err != nil:
-		m.Log.Warnf("%v; it is tried again", err)
-		return time.Now().Add(saveAgain), m.saveNote().write(save{Wanted: true})
+		return time.Now().Add(saveAgain), errors.Join(err, m.saveNote().write(save{Wanted: true}))
 	case !saved:
 		return time.Now().Add(roleInterval), nil
 	}

@@ -15,16 +15,19 @@ import (
 func TestSeeToSave(t *testing.T) {
 	t.Parallel()
 	m, server, _ := newMachine(t, 1)
-	log := &strings.Builder{}
-	m.Log.Logger.SetOutput(log)
 	client, ctx := server.Client(), t.Context()
-	look := func() (again bool) {
-		t.Helper()
-		must(t, m.with(func(s *session) error {
+	tryToLook := func() (again bool, err error) {
+		err = m.with(func(s *session) error {
 			at, err := m.seeToSave(ctx, s)
 			again = !at.IsZero()
 			return err
-		}))
+		})
+		return again, err
+	}
+	look := func() bool {
+		t.Helper()
+		again, err := tryToLook()
+		must(t, err)
 		return again
 	}
 	begin := func() {
@@ -52,7 +55,10 @@ func TestSeeToSave(t *testing.T) {
 	must(t, os.Remove(file))
 	must(t, os.MkdirAll(filepath.Join(file, "in the way"), 0o700))
 	begin()
-	server.Eventually("fail", func() bool { look(); return strings.Contains(log.String(), "it is tried again") })
+	server.Eventually("fail", func() bool {
+		again, err := tryToLook()
+		return again && err != nil && strings.Contains(err.Error(), `status "err"`)
+	})
 	must(t, os.RemoveAll(file))
 	server.Eventually("save at the second try", func() bool { return !look() })
 

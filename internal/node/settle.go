@@ -32,6 +32,10 @@ func (m *Machine) Settle(ctx context.Context) (vpn.Report, error) {
 			return errors.Join(aclErr, err)
 		}
 		overAt, overErr := m.endHandOver(ctx, s)
+		if !overAt.IsZero() { // this node is neither a leader nor a worker now
+			report.Again = overAt
+			return errors.Join(aclErr, overErr)
+		}
 		followErr := m.followRecords(ctx, s)
 		homeAt, homeErr := m.seekHome(ctx, s)
 		wayAt, wayErr := m.giveWay(ctx, s)
@@ -40,7 +44,7 @@ func (m *Machine) Settle(ctx context.Context) (vpn.Report, error) {
 		hostsErr := m.nameLeader(ctx, s)
 		var vpnErr error
 		report, vpnErr = m.applyRoutes(ctx, s)
-		for _, at := range []time.Time{s.disagreement(ctx, time.Now()), overAt, homeAt, wayAt, saveAt} {
+		for _, at := range []time.Time{s.disagreement(ctx, time.Now()), homeAt, wayAt, saveAt} {
 			report.Again = sooner(report.Again, at)
 		}
 		return errors.Join(aclErr, overErr, followErr, homeErr, wayErr, roleErr, saveErr, hostsErr, vpnErr, m.answer(ctx, s), m.forward6(ctx, s))

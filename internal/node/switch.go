@@ -69,6 +69,9 @@ func (m *Machine) SwitchLeader(ctx context.Context, order Switch) error {
 		if err := sw.refuseOld(ctx); err != nil {
 			return err
 		}
+		if err := sw.endHandOver(ctx); err != nil {
+			return err
+		}
 		return sw.run(ctx)
 	})
 }
@@ -86,9 +89,6 @@ func (m *Machine) obey(ctx context.Context, order Switch, work func(*switching) 
 	defer begun()
 	err := m.locked(ctx, func(s *session) error {
 		begun()
-		if err := order.endHandOver(ctx, s); err != nil {
-			return err
-		}
 		sw, err := m.beginSwitch(ctx, s, order)
 		if err != nil {
 			return err

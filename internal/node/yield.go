@@ -52,14 +52,14 @@ func (m *Machine) giveWay(ctx context.Context, s *session) (time.Time, error) {
 		m.vigil.rivalSaid = cluster.Leadership{}
 		return m.lookOut(ctx, s, r, now)
 	}
-	again, early := m.tooEarly(r, now)
+	due, early := m.tooEarly(r, now)
 	if !early && r.answers {
-		return time.Time{}, m.goHome(ctx, s, r.claim)
+		return again(m.goHome(ctx, s, r.claim))
 	}
 	if hold := r.prepared && r.alone && m.LeaderSilence > 0; hold || !early {
 		return now.Add(seekInterval), m.holdWrites(ctx, s, hold)
 	}
-	return again, m.holdWrites(ctx, s, false)
+	return due, m.holdWrites(ctx, s, false)
 }
 
 // lookOut says when a leader of whom no rival is known looks again. One that has just come
@@ -175,10 +175,7 @@ func isAlone(ctx context.Context, s *session, records vpn.Cluster) (bool, error)
 // tell counts the nodes among the followers of this one, and the strangers: a Redis that
 // keeps a copy of the data, and is no node's, has no say.
 func tell(followers []netip.Addr, records vpn.Cluster) (nodes, strangers int) {
-	following := make(map[netip.Addr]bool, len(followers))
-	for _, follower := range followers {
-		following[follower] = true
-	}
+	following := setOf(followers)
 	strangers = len(following)
 	for _, n := range records.Nodes {
 		if n.ID != records.Self && following[n.Address] {
@@ -187,6 +184,14 @@ func tell(followers []netip.Addr, records vpn.Cluster) (nodes, strangers int) {
 		}
 	}
 	return nodes, strangers - nodes
+}
+
+func setOf[T comparable](list []T) map[T]bool {
+	set := make(map[T]bool, len(list))
+	for _, element := range list {
+		set[element] = true
+	}
+	return set
 }
 
 // replicaTime is enough for replicas far away, and for one that is busy.
