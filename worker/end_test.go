@@ -179,6 +179,11 @@ func TestStopEndsStoring(t *testing.T) {
 	}{
 		"stopped":   {func(e *engine) { e.cancel() }, 600 * time.Millisecond},
 		"cancelled": {func(e *engine) { e.pushData("c", "cancel-task", `{"task":"1"}`) }, time.Hour},
+		"cancelled, and stopped": {func(e *engine) {
+			e.pushData("c", "cancel-task", `{"task":"1"}`)
+			synctest.Wait()
+			e.cancel()
+		}, 600 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -51,14 +51,14 @@ func (w *Worker) takeWhileBusy(ctx context.Context, tasks *sync.WaitGroup) {
 func (w *Worker) start(ctx context.Context, tasks *sync.WaitGroup, task Task, ended func()) {
 	w.busy.add()
 	// Known before the next task is taken, which may be the one that cancels it.
-	ctx, cancel := context.WithCancelCause(ctx)
+	running, cancel := context.WithCancelCause(ctx)
 	forget := func() {}
 	if w.builtin(task.Action) == nil {
 		forget = w.running.add(task.ID, cancel)
 	}
 	tasks.Go(func() {
 		defer func() { forget(); cancel(nil); w.busy.done(); ended() }()
-		w.handle(ctx, task)
+		w.handle(ctx, running, task)
 	})
 }
 
@@ -98,9 +98,10 @@ func (w *Worker) ignored(err error) {
 	}
 }
 
-// handle sees a task from its acceptance to its result.
-func (w *Worker) handle(ctx context.Context, task Task) {
-	storing, stop := outlive(ctx, w.cfg.StopGrace)
+// handle sees a task from its acceptance to its result. running ends with the agent, or when
+// the task is cancelled, agent only with the agent.
+func (w *Worker) handle(agent, running context.Context, task Task) {
+	storing, stop := outlive(agent, w.cfg.StopGrace)
 	defer stop()
 	if builtin := w.builtin(task.Action); builtin != nil {
 		w.answer(storing, task, func() Result { return builtin(storing, task) })
@@ -114,7 +115,7 @@ func (w *Worker) handle(ctx context.Context, task Task) {
 	case settleIt:
 		w.settle(storing, task, past)
 	case runIt:
-		w.runTask(ctx, storing, task)
+		w.runTask(running, storing, task)
 	}
 }
 
@@ -249,14 +250,10 @@ func printable(text string) string {
 	return text
 }
 
-// outlive returns a context that goes on for a while after ctx has ended with
-// the agent, and for as long as it takes if only the task was cancelled.
+// outlive returns a context that goes on for a while after ctx has ended.
 func outlive(ctx context.Context, grace time.Duration) (context.Context, func()) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stopWatch := context.AfterFunc(ctx, func() {
-		if !errors.Is(context.Cause(ctx), errStopped) {
-			return
-		}
 		timer := time.NewTimer(grace)
 		defer timer.Stop()
 		select {

@@ -38,18 +38,17 @@ func lockFile(file *os.File) error {
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return &TakenError{Dir: filepath.Dir(file.Name()), Process: holder(file.Name())}
 	}
-	if err == nil {
-		err = errors.Join(file.Truncate(0), writeProcess(file))
-	}
 	if err != nil {
 		return fmt.Errorf("lock journal: %w", err)
 	}
+	writeProcess(file)
 	return nil
 }
 
-func writeProcess(file *os.File) error {
-	_, err := fmt.Fprintln(file, os.Getpid())
-	return err
+// writeProcess names this process, for a message of another one: a disk that is full is no
+// reason not to start. As long as that one before, it needs no more space.
+func writeProcess(file *os.File) {
+	_, _ = fmt.Fprintf(file, "%-10d\n", os.Getpid())
 }
 
 // holder is who wrote the lock; it may not have done so yet.

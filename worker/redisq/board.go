@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -23,13 +24,18 @@ func (t *Tasks) Accept(_ context.Context, task worker.Task) {
 	t.show(string(task.Payload))
 	pending := message(worker.Progress{Status: worker.Pending})
 	unit, life := ttl(t.expire())
-	kept := func(ctx context.Context) []*redis.Cmd { return []*redis.Cmd{t.keepContext(ctx, task, true)} }
-	t.outbox.post(&write{accepts: task.Key, ended: func() *write { return &write{commands: kept} }, commands: func(ctx context.Context) []*redis.Cmd {
-		return []*redis.Cmd{
-			command(ctx, "set", t.key(task, "context"), masked, unit, life),
-			command(ctx, "publish", t.channel(task), pending),
+	kept := func(ctx context.Context) []*redis.Cmd { return []*redis.Cmd{t.keepContext(ctx, task, true, resultTTL)} }
+	w := &write{accepts: task.Key, ended: func() *write { return &write{commands: kept} }}
+	told := false
+	w.commands = func(ctx context.Context) []*redis.Cmd {
+		commands := []*redis.Cmd{command(ctx, "set", t.key(task, "context"), masked, unit, life)}
+		// What was told once, although the context was refused, is not told again, after "running".
+		if told = told || len(w.sent) == 2 && w.sent[1].Err() == nil; told {
+			return commands
 		}
-	}})
+		return append(commands, command(ctx, "publish", t.channel(task), pending))
+	}
+	t.outbox.post(w)
 }
 
 // Report implements [worker.Board].
@@ -41,18 +47,16 @@ func (t *Tasks) Report(ctx context.Context, task worker.Task, p worker.Progress)
 func (t *Tasks) Heartbeat(ctx context.Context, task worker.Task, p worker.Progress) {
 	t.beat(string(task.Payload))
 	text := message(p)
-	t.outbox.tell(ctx, &write{commands: func(ctx context.Context) []*redis.Cmd {
-		return []*redis.Cmd{
-			command(ctx, "expire", t.key(task, "context"), wholeSeconds(t.expire())),
-			command(ctx, "publish", t.channel(task), text),
-		}
+	t.outbox.tell(ctx, &write{about: task.Key, commands: func(ctx context.Context) []*redis.Cmd {
+		alive := t.keepContext(ctx, task, t.wasAway(string(task.Payload)), t.expire())
+		return []*redis.Cmd{alive, command(ctx, "publish", t.channel(task), text)}
 	}})
 }
 
 // news is one message on a task's progress.
 func (t *Tasks) news(task worker.Task, p worker.Progress) *write {
 	text := message(p)
-	return &write{news: true, commands: func(ctx context.Context) []*redis.Cmd {
+	return &write{news: true, about: task.Key, commands: func(ctx context.Context) []*redis.Cmd {
 		return []*redis.Cmd{command(ctx, "publish", t.channel(task), text)}
 	}}
 }
@@ -117,7 +121,7 @@ func (t *Tasks) hasResult(ctx context.Context, task worker.Task) (bool, error) {
 // there. If that was the task's doing, its final status is published on the
 // replica, for a client that waits on this very node.
 func (t *Tasks) finish(ctx context.Context, task worker.Task, result worker.Result) error {
-	environment := t.environment(result)
+	mirror := t.mirror(result)
 	list := t.list(task.Key)
 	lapsed := t.hasLapsed(string(task.Payload))
 	w := &write{
@@ -138,8 +142,10 @@ func (t *Tasks) finish(ctx context.Context, task worker.Task, result worker.Resu
 		}
 	}
 	w.commands = func(ctx context.Context) []*redis.Cmd {
-		anew := w.unseen || w.failure != nil || t.wasAway(string(task.Payload))
-		return t.transaction(ctx, task, result, environment, anew)
+		return t.transaction(ctx, task, result, mirror, try{
+			anew:    w.unseen || w.failure != nil || t.wasAway(string(task.Payload)),
+			refused: isRefusal(w.failure),
+		})
 	}
 	if err := t.outbox.deliver(ctx, w); err != nil {
 		return fmt.Errorf("store result: %w", err)
@@ -150,17 +156,29 @@ func (t *Tasks) finish(ctx context.Context, task worker.Task, result worker.Resu
 	return nil
 }
 
-// environment reads what is mirrored with a result. A file that cannot be read
-// is no failure of the task.
-func (t *Tasks) environment(result worker.Result) map[string]string {
-	if result.Builtin || t.opt.Environment == nil {
-		return nil
+// mirror makes what mirrors the environment with a result. A file that cannot be read is no
+// failure of the task, and leaves what was mirrored before.
+func (t *Tasks) mirror(result worker.Result) func(context.Context) []*redis.Cmd {
+	variables := map[string]string{}
+	if t.opt.Environment != nil && !result.Builtin {
+		var err error
+		if variables, err = t.opt.Environment(); err != nil {
+			t.opt.Log.Warnf("mirror environment: %v", err)
+			return nothing
+		}
 	}
-	variables, err := t.opt.Environment()
-	if err != nil {
-		t.opt.Log.Warnf("mirror environment: %v", err)
+	if result.Builtin {
+		return nothing
 	}
-	return variables
+	return func(ctx context.Context) []*redis.Cmd { return t.mirrored(ctx, variables) }
+}
+
+func nothing(context.Context) []*redis.Cmd { return nil }
+
+// try is one of those to store a result.
+type try struct {
+	anew    bool // the context is to be written again: it may have run out while Redis was away
+	refused bool // Redis has refused the last one, and told the reports before it
 }
 
 // smallResult is what Redis reads at once, so that between the last reports and
@@ -169,21 +187,26 @@ const smallResult = 8 << 10
 
 // transaction is all that a result consists of, with the last reports before
 // it. A large result is written ahead of them, too: Redis may pass them on before
-// it has read the transaction, and who sees 100 % reads the result. anew has the
-// context written again, for it may have run out while Redis was away.
-func (t *Tasks) transaction(ctx context.Context, task worker.Task, result worker.Result, environment map[string]string, anew bool) []*redis.Cmd {
+// it has read the transaction, and who sees 100 % reads the result. Once Redis has refused
+// the transaction, those reports are part of it.
+func (t *Tasks) transaction(
+	ctx context.Context, task worker.Task, result worker.Result, mirror func(context.Context) []*redis.Cmd, now try,
+) []*redis.Cmd {
 	commands := make([]*redis.Cmd, 0, 16)
 	if size := len(result.Output) + len(result.Error) + len(task.Payload); size > smallResult && len(result.Held) > 0 {
 		commands = t.appendResult(ctx, commands, task, result)
 	}
-	commands = t.appendHeld(ctx, commands, task, result)
-	commands = append(commands, command(ctx, "multi"))
-	if !result.Builtin {
-		commands = t.appendMirror(ctx, commands, environment)
+	if !now.refused {
+		commands = t.appendHeld(ctx, commands, task, result)
 	}
+	commands = append(commands, command(ctx, "multi"))
+	commands = append(commands, mirror(ctx)...)
 	commands = t.appendResult(ctx, commands, task, result)
 	if !result.Builtin {
-		commands = append(commands, t.keepContext(ctx, task, anew))
+		commands = append(commands, t.keepContext(ctx, task, now.anew, resultTTL))
+	}
+	if now.refused {
+		commands = t.appendHeld(ctx, commands, task, result)
 	}
 	for _, event := range result.Announcements {
 		commands = append(commands, command(ctx, "publish", event.Channel, event.Payload))
@@ -202,9 +225,9 @@ func (t *Tasks) appendResult(ctx context.Context, commands []*redis.Cmd, task wo
 		command(ctx, "set", t.key(task, "exit_code"), result.ExitCode, "ex", life))
 }
 
-// keepContext has the context outlive the task as long as its result does.
-func (t *Tasks) keepContext(ctx context.Context, task worker.Task, anew bool) *redis.Cmd {
-	key, life := t.key(task, "context"), wholeSeconds(resultTTL)
+// keepContext gives the context a time to live: after the task's end as long as its result has.
+func (t *Tasks) keepContext(ctx context.Context, task worker.Task, anew bool, ttl time.Duration) *redis.Cmd {
+	key, life := t.key(task, "context"), wholeSeconds(ttl)
 	if anew && task.Payload != nil {
 		if masked, err := mask(task.Payload); err == nil {
 			return command(ctx, "set", key, masked, "ex", life)
@@ -220,9 +243,9 @@ func (t *Tasks) appendHeld(ctx context.Context, commands []*redis.Cmd, task work
 	return commands
 }
 
-func (t *Tasks) appendMirror(ctx context.Context, commands []*redis.Cmd, environment map[string]string) []*redis.Cmd {
+func (t *Tasks) mirrored(ctx context.Context, environment map[string]string) []*redis.Cmd {
 	key := environmentKey(t.opt.Agent)
-	commands = append(commands, command(ctx, "del", key))
+	commands := []*redis.Cmd{command(ctx, "del", key)}
 	if len(environment) == 0 {
 		return commands
 	}

@@ -199,12 +199,38 @@ func TestUnreadableEnvironment(t *testing.T) {
 	log, hook := newLog()
 	opt.Log = log
 	opt.Environment = func() (map[string]string, error) { return nil, errors.New("disk on fire") }
+	server.Do(t, "hset", "module/m1/environment", "MIRRORED", "before")
 	must(t, open(t, opt).Finish(t.Context(), theTask(), finished()))
 	if got := lines(hook); len(got) != 1 || !strings.Contains(got[0], "disk on fire") {
 		t.Fatalf("log is %q", got)
 	}
 	if code := server.Admin().Get(t.Context(), record+"exit_code").Val(); code != "3" {
 		t.Fatalf("exit code is %q", code)
+	}
+	if mirrored := server.Admin().HGet(t.Context(), "module/m1/environment", "MIRRORED").Val(); mirrored != "before" {
+		t.Fatalf("the mirror says %q", mirrored)
+	}
+}
+
+// TestHeartbeatAfterAnOutage: a Redis that comes back empty gets the context again.
+func TestHeartbeatAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	tasks := open(t, options(server.Address))
+	remote{server}.Push(t, payload)
+	task, err := tasks.Next(t.Context(), 1)
+	must(t, err)
+	tasks.Accept(t.Context(), task)
+	eventually(t, "the context is there", func() bool { return server.Admin().Exists(t.Context(), record+"context").Val() == 1 })
+	server.Do(t, "flushall")
+	tasks.Reconnect()
+	go func() { _, _ = tasks.Next(t.Context(), 1) }() // over a connection of its own
+	eventually(t, "the context is there again", func() bool {
+		tasks.Heartbeat(t.Context(), task, running(0))
+		return server.Admin().Get(t.Context(), record+"context").Val() == `{"action":"a","id":"t"}`
+	})
+	if left := server.Admin().PTTL(t.Context(), record+"context").Val(); left <= 0 || left > 12*time.Second {
+		t.Fatalf("it lives for %v", left)
 	}
 }
 
@@ -220,10 +246,15 @@ func TestOutOfMemory(t *testing.T) {
 	server.Do(t, "lpush", inProgress, payload)
 	server.Do(t, "config", "set", "maxmemory", "1")
 	monitor := server.Monitor(t)
+	tasks.Accept(t.Context(), theTask())
+	monitor.Until(isWord("publish")) // which goes through, while SET is refused
 	stored := make(chan error, 1)
 	go func() { stored <- tasks.Finish(t.Context(), theTask(), finished()) }()
-	for range 2 {
-		monitor.Until(isWord("publish"))
+	monitor.Until(isWord("multi"))
+	for _, command := range monitor.Until(isWord("multi")) {
+		if isWord("publish")(command) { // that all is done, without a result
+			t.Errorf("told again: %q", command)
+		}
 	}
 	if n := server.Admin().Exists(t.Context(), record+"output", record+"exit_code").Val(); n != 0 {
 		t.Fatalf("%d keys of a transaction that was refused", n)

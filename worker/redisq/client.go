@@ -241,6 +241,9 @@ func (t *Ticket) read(ctx context.Context, final worker.Status) record {
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return record{err: fmt.Errorf("read outcome: %w", err)}
 	}
+	if err := code.Err(); err != nil && !errors.Is(err, redis.Nil) { // the connection broke after the other replies
+		return record{err: fmt.Errorf("read outcome: %w", err)}
+	}
 	if errors.Is(code.Err(), redis.Nil) {
 		return record{outcome: replaced(final), found: final != "", gone: final == "" && t.isGone(ctx)}
 	}

@@ -65,5 +65,10 @@ func Connect(server Server, size int) *redis.Client {
 	})
 }
 
+// usualDial opens a connection as go-redis does by itself.
+func usualDial(ctx context.Context, network, address string) (net.Conn, error) {
+	return (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext(ctx, network, address)
+}
+
 // pause waits before the next try, unless ctx ends.
 func pause(ctx context.Context, d time.Duration) { waitFor(ctx, nil, d) }

@@ -22,6 +22,7 @@ const eventBuffer = 1024
 // Events receives the events of a Redis. It is a [worker.EventSource].
 type Events struct {
 	client     *redis.Client
+	lastDialed *lastDialed
 	interval   time.Duration
 	subscribed func()
 	received   chan worker.Event
@@ -38,8 +39,10 @@ func NewEvents(server Server, interval time.Duration, subscribed func(), log *lo
 	if subscribed == nil {
 		subscribed = func() {}
 	}
+	dialed := &lastDialed{dial: server.Dial}
+	server.Dial = dialed.open
 	return &Events{
-		client: Connect(server, 1), interval: interval, subscribed: subscribed,
+		client: Connect(server, 1), lastDialed: dialed, interval: interval, subscribed: subscribed,
 		received: make(chan worker.Event, eventBuffer),
 		health:   newHealth("events of Redis at "+server.Address, log),
 		silence:  replyTime,
@@ -63,9 +66,10 @@ var errSilent = errors.New("no answer")
 // listen receives on one subscription, which go-redis renews with its
 // connection, until ctx ends or the server has been silent for too long.
 func (e *Events) listen(ctx context.Context) {
-	pubsub := e.client.PSubscribe(ctx, eventPattern)
+	pubsub := e.client.PSubscribe(ctx) // to nothing as yet: it would connect before that can be ended
 	closing := func() {
-		if err := pubsub.Close(); err != nil {
+		e.lastDialed.close() // go-redis holds a lock while it says HELLO, which Close needs
+		if err := pubsub.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			e.health.log.Debugf("close events: %v", err)
 		}
 	}
@@ -75,6 +79,9 @@ func (e *Events) listen(ctx context.Context) {
 			closing()
 		}
 	}()
+	if err := pubsub.PSubscribe(ctx, eventPattern); err != nil && ctx.Err() == nil {
+		e.health.failed(reading, err) // the next look connects, and subscribes, once more
+	}
 	heard := time.Now()
 	for ctx.Err() == nil {
 		answered := e.receive(ctx, pubsub)

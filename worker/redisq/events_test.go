@@ -3,6 +3,7 @@ package redisq_test
 import (
 	"context"
 	"errors"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -175,5 +176,34 @@ func TestEventChannel(t *testing.T) {
 	t.Parallel()
 	if got := (worker.Event{Source: "node/1", Name: "x"}).Channel(); got != "node/1/event/x" {
 		t.Fatal(got)
+	}
+}
+
+// TestEventsEndWhileConnecting: a server that takes connections and says nothing does not hold
+// up the end of an agent.
+func TestEventsEndWhileConnecting(t *testing.T) {
+	t.Parallel()
+	mute, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	must(t, err)
+	defer func() { must(t, mute.Close()) }()
+	log, _ := newLog()
+	events := redisq.NewEvents(redisq.Server{Address: mute.Addr().String(), Name: agent}, time.Second, nil, log)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		events.Run(ctx)
+	}()
+	client, err := mute.Accept()
+	must(t, err)
+	defer func() { must(t, client.Close()) }()
+	_, err = client.Read(make([]byte, 1)) // it asks, and waits
+	must(t, err)
+	cancel()
+	select {
+	case <-ended:
+	case <-time.After(5 * time.Second):
+		t.Error("it waits for the server")
+		<-ended
 	}
 }

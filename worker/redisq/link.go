@@ -54,7 +54,7 @@ func (l *link) dial(ctx context.Context, dropped <-chan struct{}, network, addre
 	}()
 	dial := l.server.Dial
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext
+		dial = usualDial
 	}
 	connection, err := dial(ctx, network, address)
 	if err != nil {

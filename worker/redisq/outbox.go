@@ -22,7 +22,7 @@ type outbox struct {
 	waiting []*write
 	news    int           // how many reports there are, waiting or under way
 	moved   chan struct{} // closed and replaced whenever a batch is done
-	movedAt time.Time     // when that was
+	movedAt time.Time     // when Redis answered last
 
 	wake   chan struct{} // something was handed in
 	soon   *time.Timer   // wakes for what nobody waits for and nothing else has taken along

@@ -100,6 +100,26 @@ func TestHungServerAndReports(t *testing.T) {
 	}
 }
 
+// TestReportsWhileRedisIsDown: tries that fail at once are no sign of life. Reports hold nobody
+// up for long.
+func TestReportsWhileRedisIsDown(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	tasks := open(t, options(server.Address))
+	server.Stop(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for n := range 3000 {
+		tasks.Report(ctx, theTask(), running(n))
+	}
+	if ctx.Err() != nil {
+		t.Fatal("reports are held up")
+	}
+	if waiting := tasks.WaitingWrites(); waiting > 2048 {
+		t.Errorf("%d reports are kept", waiting)
+	}
+}
+
 // TestRefusedWriteHoldsUpNobody: what Redis refuses again and again is tried
 // beside the rest, with one line in the log.
 func TestRefusedWriteHoldsUpNobody(t *testing.T) {
@@ -140,7 +160,12 @@ func TestBrokenBatch(t *testing.T) {
 	watch := remote{server}.Watch(t)
 	server.Do(t, "lpush", inProgress, payload)
 	tasks.Accept(t.Context(), theTask())
+	tasks.Report(t.Context(), theTask(), running(50))
+	tasks.Heartbeat(t.Context(), theTask(), running(50))
 	must(t, tasks.Finish(t.Context(), theTask(), finished()))
+	if left := server.Admin().TTL(t.Context(), record+"context").Val(); left < 7*time.Hour {
+		t.Errorf("the context lives for %v", left)
+	}
 	if got := (remote{server}).Record(t, "t")["output"]; got != "out" {
 		t.Fatalf("output is %q", got)
 	}
@@ -153,8 +178,11 @@ func wantToldOnce(t *testing.T, tasks *redisq.Tasks, watch func() workertest.New
 	tasks.Report(t.Context(), theTask(), running(99))
 	finals := 0
 	for told := watch(); !strings.Contains(told.Payload, "99"); told = watch() {
-		if strings.Contains(told.Payload, "aborted") {
+		switch {
+		case strings.Contains(told.Payload, "aborted"):
 			finals++
+		case finals > 0 && told.Channel == news:
+			t.Errorf("told after the final status: %s", told.Payload)
 		}
 	}
 	if finals != 1 {

@@ -25,6 +25,9 @@ const lookAtOnce = 128
 func (t *Tasks) Ahead(ctx context.Context, wanted func(worker.Task) bool) (worker.Task, bool, error) {
 	client, done := t.look(ctx)
 	defer done()
+	t.mu.Lock()
+	before := t.ahead
+	t.mu.Unlock()
 	length, err := client.LLen(ctx, queueKey(t.opt.Agent)).Result()
 	if err != nil {
 		return worker.Task{}, false, fmt.Errorf("look at the queue: %w", err)
@@ -34,14 +37,16 @@ func (t *Tasks) Ahead(ctx context.Context, wanted func(worker.Task) bool) (worke
 	if fresh < 0 {
 		fresh = int(length) // it is another queue
 	}
-	before := t.ahead
-	t.ahead = mark{length: int(length)}
+	// What was taken meanwhile may be in that length, or not: to look at too many is harmless.
+	meanwhile := t.ahead.taken - before.taken
+	before.taken = t.ahead.taken
+	t.ahead = mark{length: int(length), taken: meanwhile}
 	t.mu.Unlock()
 
 	task, found, err := t.pick(ctx, client, min(fresh, int(length)), wanted)
 	if found || err != nil { // there may be more
 		t.mu.Lock()
-		t.ahead = mark{length: before.length, taken: before.taken + t.ahead.taken}
+		t.ahead = mark{length: before.length, taken: before.taken + t.ahead.taken - meanwhile}
 		t.mu.Unlock()
 	}
 	return task, found, err

@@ -139,8 +139,24 @@ func confirm(ctx context.Context, client *redis.Client, batch []*write) error {
 	}
 	for i, w := range unsure {
 		w.confirmed = errors.Is(questions[2*i].Err(), redis.Nil) && isOne(questions[2*i+1])
+		if w.confirmed {
+			confirmBefore(w, batch)
+		}
 	}
 	return nil
+}
+
+// confirmBefore keeps what went before a result, in the same order, from following it: after a
+// final status nothing is told of a task any more.
+func confirmBefore(last *write, batch []*write) {
+	for _, w := range batch {
+		if w == last {
+			return
+		}
+		if w.accepts == last.finishes || w.about == last.finishes {
+			w.confirmed = true
+		}
+	}
 }
 
 func isOne(reply redis.Cmder) bool {
@@ -157,7 +173,7 @@ func (o *outbox) settle(batch []*write, now time.Time) {
 			o.news--
 		}
 		w.failure = w.outcome()
-		w.unanswered = w.unanswered || w.failure != nil && !isRefusal(w.failure)
+		w.unanswered = w.unanswered || !w.answered()
 	}
 	var again []*write
 	for _, w := range batch {
@@ -171,7 +187,9 @@ func (o *outbox) settle(batch []*write, now time.Time) {
 		}
 	}
 	o.waiting = append(again, o.waiting...)
-	o.movedAt = now
+	if slices.ContainsFunc(batch, (*write).answered) {
+		o.movedAt = now
+	}
 	close(o.moved)
 	o.moved = make(chan struct{})
 }

@@ -14,6 +14,7 @@ import (
 type write struct {
 	commands func(context.Context) []*redis.Cmd // made anew for every try
 	news     bool                               // nobody waits for it, and it may be lost
+	about    string                             // key of the task that it has news of
 	accepts  string                             // key of the task that it shows for the first time; as a rule none
 	finishes string                             // key of the task that it finishes
 	// refused makes what can be told on a Redis that turned out to be a replica;
@@ -100,6 +101,9 @@ func (w *write) goesAgain(now time.Time, patience time.Duration) bool {
 	}
 	return false
 }
+
+// answered tells whether Redis has said something to the last try.
+func (w *write) answered() bool { return w.failure == nil || isRefusal(w.failure) }
 
 // isRefusal tells an answer of Redis from a connection that gave none.
 func isRefusal(err error) bool {
