@@ -98,3 +98,23 @@ func TestLeaderOfAnother(t *testing.T) {
 		t.Errorf("the records say now %+v", got)
 	}
 }
+
+// A leader whose records say that another leads may be told so by hand, one command after the
+// other: it leads again only if nothing follows for a while.
+func TestLeaderToldByHand(t *testing.T) {
+	t.Parallel()
+	m, server, _ := newTwo(t)
+	setLeadership(t, server, cluster.Leadership{Epoch: 4, Node: 1})
+	must(t, server.Client().HSet(t.Context(), "cluster/environment", "NODE_ID", "2").Err())
+	for _, c := range []struct {
+		ago  time.Duration
+		want int
+	}{{10 * time.Second, 2}, {time.Minute, 1}} {
+		m.vigil.masterSince = time.Now().Add(-c.ago)
+		err := m.with(func(s *session) error { return m.followRecords(t.Context(), s) })
+		t.Logf("without wg0: %v", err)
+		if leader, err := cluster.NewStore(server.Client()).Leader(t.Context()); err != nil || leader != c.want {
+			t.Errorf("after %v the records name node %d, not %d: %v", c.ago, leader, c.want, err)
+		}
+	}
+}

@@ -228,7 +228,12 @@ func (m *Machine) followMissed(ctx context.Context, s *session, records vpn.Clus
 // Whose replica it is counts, too: if it follows a third node, that one leads, and this
 // node finds home to it, see [Machine.seekHome].
 func (m *Machine) finishLead(ctx context.Context, s *session, records vpn.Cluster) error {
-	if time.Since(m.vigil.masterSince) < finishTime {
+	last, err := s.Leadership(ctx)
+	if err != nil {
+		return err
+	}
+	since := time.Since(m.vigil.masterSince)
+	if since < finishTime || last.Node == s.self && since < leaveTimeOfOthers {
 		return nil
 	}
 	sw, err := m.beginSwitch(ctx, s, Switch{Leader: s.self, Planned: true, Wait: missedTime})
@@ -254,9 +259,13 @@ func (m *Machine) finishLead(ctx context.Context, s *session, records vpn.Cluste
 	return sw.run(ctx)
 }
 
-// finishTime is longer than another implementation takes from one command to the next, on a
-// busy machine.
-const finishTime = 3 * time.Second
+const (
+	// finishTime is longer than a switch lasts that another process on this machine carries out.
+	finishTime = 3 * time.Second
+	// leaveTimeOfOthers is what an old leader has, of another implementation or told by hand, from
+	// one command to the next, on a machine that is busy or slow.
+	leaveTimeOfOthers = 30 * time.Second
+)
 
 // missedTime bounds the wait for a leader that leads already. Nothing else can
 // change this machine's leader meanwhile.
