@@ -59,7 +59,7 @@ var _ worker.Journal = (*Journal)(nil)
 
 // Open takes the directory, which is made if it is not there, and reads what an
 // earlier life has left. A [*TakenError] means that another process works with it.
-// The warning tells of what could not be read; the journal goes on without it.
+// The warning tells of a log or a result that could not be read; the journal goes on without it.
 func Open(dir string) (j *Journal, warning, err error) {
 	return open(dir, usual())
 }

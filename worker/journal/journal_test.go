@@ -143,6 +143,36 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
+// TestDamagedLine: a line that a disk has damaged costs its task alone.
+func TestDamagedLine(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := life(t, dir)
+	var middle int
+	for n := range 3 {
+		must(t, j.Begin(task(n), "")())
+		if n == 1 {
+			middle = j.log.end - 10
+		}
+	}
+	for n := range 3 {
+		must(t, j.Step(task(n), "10first"))
+	}
+	path := logPath(dir, j.log.current)
+	j.kill(t)
+	content, err := os.ReadFile(path)
+	must(t, err)
+	content[middle] ^= 1
+	must(t, os.WriteFile(path, content, 0o600))
+	j = life(t, dir)
+	for n, want := range []bool{true, false, true} {
+		if past := j.Past(task(n)); past.Started != want {
+			t.Errorf("task %d: %+v", n, past)
+		}
+	}
+	must(t, j.Close())
+}
+
 // TestSwitchCutOff: when the power fails while a log takes over, the old one counts.
 func TestSwitchCutOff(t *testing.T) {
 	t.Parallel()

@@ -144,10 +144,13 @@ func (l *log) read(number int) (head record, records []record, err error) {
 	for len(rest) > 0 {
 		line, rest, _ = bytes.Cut(rest, []byte("\n"))
 		r, err := decode(line, head.seal())
-		if err != nil {
-			break // the end, or what an earlier log left behind it
+		switch {
+		case err == nil:
+			records = append(records, r)
+		case len(records) < head.Live:
+			rest = nil
+		default: // behind the end, what an earlier log left there; else damaged, which costs that task alone
 		}
-		records = append(records, r)
 	}
 	if len(records) < head.Live {
 		return record{}, nil, fmt.Errorf("%s: %d of %d records: was not completed", path, len(records), head.Live)
