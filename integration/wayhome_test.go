@@ -348,6 +348,7 @@ func TestWayHomeOfAStrayMaster(t *testing.T) {
 	mustCLI(ctx, t, stray, "REPLICAOF", "NO", "ONE")
 	mustCLI(ctx, t, stray, "SET", "hazard/stray", "alone")
 	comesHome(ctx, t, c)
+	wantLeadership(ctx, t, c, "1 1")
 	log := logsOf(t, stray)
 	for _, said := range []string{"has been a master since", "a copy of the whole is kept in ", "node 1 leads in epoch"} {
 		if !strings.Contains(log, said) {

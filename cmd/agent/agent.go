@@ -105,12 +105,16 @@ func newAgent(s settings, notes *journal.Journal, log *logrus.Entry, env *enviro
 		Agent: s.agent, Instance: notes.Instance(), Server: s.tasks, PollingInterval: s.tuning.PollingInterval,
 		Environment: stateVariables, Log: log, Ended: notes.Ended(),
 	}
-	a := &agent{tasks: redisq.NewTasks(options), journal: notes, log: log}
-	presence := redisq.NewPresence(options)
-	compiled, err := compiledIn(s, env, log, func() { a.tasks.Reconnect(); presence.Reconnect() })
+	machine, err := env.Machine(log)
 	if err != nil {
 		return nil, err
 	}
+	if s.agent == clusterAgent {
+		options.Environment = func() (map[string]string, error) { return leadersVariables(machine) }
+	}
+	a := &agent{tasks: redisq.NewTasks(options), journal: notes, log: log}
+	presence := redisq.NewPresence(options)
+	compiled := compiledIn(s, machine, log, func() { a.tasks.Reconnect(); presence.Reconnect() })
 	source := redisq.NewEvents(s.events, s.tuning.PollingInterval, compiled.missedEvents, log)
 	a.background = append([]func(context.Context){presence.Run, source.Run, a.tasks.Inherit}, compiled.background...)
 
@@ -144,6 +148,18 @@ func stateVariables() (map[string]string, error) {
 	return mirrored, err
 }
 
+// leadersVariables are those that the cluster agent mirrors: they name the leader. On a node
+// that does not lead by the records, whose Redis was made a master by hand, say, they would make
+// it one.
+func leadersVariables(machine *node.Machine) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), dialTime)
+	defer cancel()
+	if machine.NamesAnother(ctx) {
+		return nil, redisq.ErrNotMirrored
+	}
+	return stateVariables()
+}
+
 func registry(compiled []worker.Action, dirs []string, runner *script.Runner) (*worker.Registry, error) {
 	sources := make([]worker.Source, len(dirs))
 	for i, dir := range dirs {
@@ -166,16 +182,12 @@ type compiledParts struct {
 // of the cluster, a node agent keeps its node, and has those that the leader
 // asks it for. reconnect is called when the
 // leader may be another machine.
-func compiledIn(s settings, env *environment, log *logrus.Entry, reconnect func()) (compiledParts, error) {
-	machine, err := env.Machine(log)
-	if err != nil {
-		return compiledParts{}, err
-	}
+func compiledIn(s settings, machine *node.Machine, log *logrus.Entry, reconnect func()) compiledParts {
 	machine.LeaderSilence = s.leaderSilence
 	mayTake := func(ctx context.Context) { awaitLead(ctx, machine, log) }
 	switch {
-	case s.agent == "cluster":
-		return compiledParts{actions: actions.Cluster(machine, coreVersion(os.Getenv)), mayTake: mayTake}, nil
+	case s.agent == clusterAgent:
+		return compiledParts{actions: actions.Cluster(machine, coreVersion(os.Getenv)), mayTake: mayTake}
 	case strings.HasPrefix(s.agent, "node/"):
 		apply := node.NewFlight(func(ctx context.Context) error {
 			report, err := machine.ApplyRoutes(ctx)
@@ -190,9 +202,9 @@ func compiledIn(s settings, env *environment, log *logrus.Entry, reconnect func(
 			actions:    actions.Node(machine),
 			handlers:   events.Node(machine, apply),
 			background: []func(context.Context){keeper.Run}, missedEvents: keeper.Nudge, mayTake: mayTake,
-		}, nil
+		}
 	}
-	return compiledParts{mayTake: func(context.Context) {}}, nil
+	return compiledParts{mayTake: func(context.Context) {}}
 }
 
 // run takes tasks until ctx ends or the worker is drained.

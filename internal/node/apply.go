@@ -124,8 +124,9 @@ func nodeAt(records vpn.Cluster, address string) (int, bool) {
 	return 0, false
 }
 
-// nameLeader makes cluster-leader the address of the leader in the hosts file.
-func (m *Machine) nameLeader(ctx context.Context, s *session) error {
+// nameNodes makes cluster-leader the address of the leader in the hosts file, and
+// cluster-localnode that of this node: another program may have written the file anew.
+func (m *Machine) nameNodes(ctx context.Context, s *session) error {
 	records, _, err := s.records(ctx)
 	if err != nil {
 		return err
@@ -135,5 +136,8 @@ func (m *Machine) nameLeader(ctx context.Context, s *session) error {
 		return fmt.Errorf("the leader, node %d, has no VPN address in Redis", records.Leader)
 	}
 	_, err = m.Files.SetHost(ctx, host.LeaderName, leader.Address)
+	if self, found := records.Node(s.self); err == nil && found && self.Address.IsValid() {
+		_, err = m.Files.SetHost(ctx, host.LocalNodeName, self.Address)
+	}
 	return err
 }

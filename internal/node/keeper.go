@@ -71,6 +71,17 @@ func (m *Machine) Role(ctx context.Context) (cluster.Role, error) {
 	return role, err
 }
 
+// NamesAnother tells whether the records in the local Redis name another node as the leader.
+func (m *Machine) NamesAnother(ctx context.Context) bool {
+	another := false
+	err := m.with(func(s *session) error {
+		leader, err := s.Leader(ctx)
+		another = err == nil && leader != s.self
+		return err
+	})
+	return err == nil && another
+}
+
 // situation asks the local Redis what may make a run necessary.
 func (m *Machine) situation(ctx context.Context) (situation, error) {
 	var now situation

@@ -41,7 +41,7 @@ func (m *Machine) Settle(ctx context.Context) (vpn.Report, error) {
 		wayAt, wayErr := m.giveWay(ctx, s)
 		roleErr := errors.Join(m.keepRole(ctx, s), m.keepLeadership(ctx, s))
 		saveAt, saveErr := m.seeToSave(ctx, s)
-		hostsErr := m.nameLeader(ctx, s)
+		hostsErr := m.nameNodes(ctx, s)
 		var vpnErr error
 		report, vpnErr = m.applyRoutes(ctx, s)
 		for _, at := range []time.Time{s.disagreement(ctx, time.Now()), homeAt, wayAt, saveAt} {

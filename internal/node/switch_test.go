@@ -129,12 +129,12 @@ func TestSwitchWaitsForTheLock(t *testing.T) {
 	must(t, unlock())
 }
 
-func TestNameLeader(t *testing.T) {
+func TestNameNodes(t *testing.T) {
 	t.Parallel()
 	m, server, _ := newMachine(t, 2)
 	createCluster(t, server, 3)
 	record(t, server, 2, address("10.5.4.2"), "")
-	name := func() error { return m.with(func(s *session) error { return m.nameLeader(t.Context(), s) }) }
+	name := func() error { return m.with(func(s *session) error { return m.nameNodes(t.Context(), s) }) }
 	if err := name(); err == nil || !strings.Contains(err.Error(), "node 3") {
 		t.Errorf("a leader without a record: %v", err)
 	}
@@ -142,6 +142,9 @@ func TestNameLeader(t *testing.T) {
 	must(t, name())
 	if got, found, err := m.Files.Host(host.LeaderName); err != nil || !found || got != address("10.5.4.3") {
 		t.Errorf("cluster-leader is %v, %v, %v", got, found, err)
+	}
+	if got, found, err := m.Files.Host(host.LocalNodeName); err != nil || !found || got != address("10.5.4.2") {
+		t.Errorf("cluster-localnode is %v, %v, %v", got, found, err)
 	}
 	if !strings.Contains(read(t, m.Files.HostsFile()), "127.0.0.1 localhost\n") {
 		t.Errorf("hosts file:\n%s", read(t, m.Files.HostsFile()))

@@ -162,8 +162,11 @@ func (t *Tasks) mirror(result worker.Result) func(context.Context) []*redis.Cmd 
 	variables := map[string]string{}
 	if t.opt.Environment != nil && !result.Builtin {
 		var err error
-		if variables, err = t.opt.Environment(); err != nil {
+		variables, err = t.opt.Environment()
+		if err != nil && !errors.Is(err, ErrNotMirrored) {
 			t.opt.Log.Warnf("mirror environment: %v", err)
+		}
+		if err != nil {
 			return nothing
 		}
 	}

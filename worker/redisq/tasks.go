@@ -11,13 +11,17 @@ import (
 	"cluster-agent/worker"
 )
 
+// ErrNotMirrored says that the environment is not to be mirrored now.
+var ErrNotMirrored = errors.New("not mirrored")
+
 // Options says how an agent works with its Redis.
 type Options struct {
 	Agent           string        // agent id
 	Instance        string        // tells this agent from others of that id, and stays over its lives
 	Server          Server        // where tasks come from and results go
 	PollingInterval time.Duration // longest wait of one BLMOVE, and the heartbeat's period
-	// Environment reads the variables that are mirrored to <agent id>/environment.
+	// Environment reads the variables that are mirrored to <agent id>/environment. [ErrNotMirrored]
+	// leaves that as it is.
 	Environment func() (map[string]string, error)
 	// Ended are tasks that ended in earlier lives: they are not run again, should Redis have lost sight of that.
 	Ended []worker.Ended
