@@ -349,10 +349,12 @@ func TestWayHomeOfAStrayMaster(t *testing.T) {
 	mustCLI(ctx, t, stray, "SET", "hazard/stray", "alone")
 	comesHome(ctx, t, c)
 	wantLeadership(ctx, t, c, "1 1")
-	log := logsOf(t, stray)
 	for _, said := range []string{"has been a master since", "a copy of the whole is kept in ", "node 1 leads in epoch"} {
-		if !strings.Contains(log, said) {
-			t.Errorf("the log lacks %q:\n%s", said, log)
-		}
+		eventually(ctx, t, settleTime, "the log says "+said, func(context.Context) error {
+			if log := logsOf(t, stray); !strings.Contains(log, said) {
+				return errors.New(log)
+			}
+			return nil
+		})
 	}
 }

@@ -79,7 +79,7 @@ func (m *Machine) AdoptACLs(ctx context.Context) error {
 
 func (m *Machine) adoptACLs(ctx context.Context, s *session) error {
 	role, err := s.readRole(ctx)
-	if err != nil || role.Master {
+	if err != nil || role.Master || s.read.handsOver {
 		return err
 	}
 	_, err = s.AdoptACLs(ctx)

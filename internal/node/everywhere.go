@@ -31,10 +31,10 @@ func (m *Machine) SwitchAll(ctx context.Context, order Switch) error {
 		if order.Leader != sw.session.self {
 			return fmt.Errorf("%w: node %d, and this is node %d", ErrElsewhere, order.Leader, sw.session.self)
 		}
-		former = sw.before.Leader
 		if err := sw.endHandOver(ctx); err != nil {
 			return err
 		}
+		former = sw.before.Leader
 		if !sw.role.Master && !sw.Force {
 			if err := sw.compare(ctx); err != nil {
 				return err

@@ -50,7 +50,10 @@ func (sw *switching) endHandOver(ctx context.Context) error {
 	if ended {
 		sw.Say("a hand-over that was interrupted, and that nobody accepted, is ended: this node's Redis is the master again")
 	}
-	sw.session.forget()
-	sw.role, err = sw.session.readRole(ctx)
+	// It may have been accepted meanwhile: everything has to be read anew.
+	anew, err := sw.machine.beginSwitch(ctx, sw.session, sw.Switch)
+	if err == nil {
+		*sw = *anew
+	}
 	return err
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -141,4 +142,36 @@ func TestWaitIsTold(t *testing.T) {
 	}
 	must(t, unlock())
 	<-ended
+}
+
+// A hand-over that is accepted when a person's order is about to end it has come about: the
+// order finds a leader that answers, and makes no second one.
+func TestSwitchBesideAHandOverThatIsAccepted(t *testing.T) {
+	t.Parallel()
+	m, server, target := newTwo(t)
+	store := cluster.NewStore(server.Client())
+	must(t, store.Login(t.Context(), "cluster", redistest.Password))
+	target.Pause()
+	must(t, server.Client().Do(t.Context(), "FAILOVER", "TO", target.Addr.String(), "6379", "FORCE", "TIMEOUT", 10).Err())
+	server.Eventually("have told the other to lead", func() bool {
+		begun, err := store.HandOverBegun(t.Context())
+		return err == nil && begun
+	})
+	must(t, m.with(func(s *session) error {
+		sw, err := m.beginSwitch(t.Context(), s, Switch{Leader: 1, Wait: time.Second, Say: t.Logf})
+		must(t, err)
+		target.Continue()
+		server.Eventually("be a replica", func() bool {
+			role, err := store.Role(t.Context())
+			return err == nil && role.LinkUp
+		})
+		must(t, sw.endHandOver(t.Context()))
+		if err = sw.run(t.Context()); !errors.Is(err, ErrLeaderAlive) {
+			t.Errorf("switch-leader: %v", err)
+		}
+		return nil
+	}))
+	if role, err := store.Role(t.Context()); err != nil || role.Master {
+		t.Errorf("a second leader: %+v, %v", role, err)
+	}
 }

@@ -44,12 +44,15 @@ func (m *Machine) seekHome(ctx context.Context, s *session) (time.Time, error) {
 	return again(m.goHome(ctx, s, home))
 }
 
-// again has what failed tried once more soon.
+// again has what failed tried once more: soon, unless a copy of all data may be at stake.
 func again(err error) (time.Time, error) {
-	if err != nil {
+	switch {
+	case err == nil:
+		return time.Time{}, nil
+	case errors.Is(err, errDoesNotLead):
 		return time.Now().Add(seekInterval), err
 	}
-	return time.Time{}, nil
+	return time.Now().Add(saveAgain), err
 }
 
 // tellWhereabouts lets a node that is about to lead know how far this one has come, see
@@ -142,6 +145,9 @@ func (m *Machine) goHome(ctx context.Context, s *session, home claim) error {
 	})
 	if err == nil {
 		err = sw.run(ctx)
+	}
+	if err == nil {
+		err = m.setSilence(Silence{}) // it seeks no more
 	}
 	if err != nil {
 		return fmt.Errorf("follow node %d, which leads in epoch %d: %w", home.Node, home.Epoch, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -39,7 +40,7 @@ func (sw *switching) keepWrites(ctx context.Context) error {
 	defer cancel()
 	path, err := sw.machine.dump(ctx, sw.session.Store, time.Now())
 	if err != nil {
-		return fmt.Errorf("keep a copy of what was written here and node %d may not have: %w", sw.target.ID, err)
+		return fmt.Errorf("keep a copy of what was written here and node %d may not have (switch-leader --force does without): %w", sw.target.ID, err)
 	}
 	sw.machine.Log.Warnf("node %d may not have all that was written here while it led: a copy of the whole is kept in %s "+
 		"(look into it with a redis-server of its own: --dir %s --dbfilename %s)",
@@ -105,8 +106,11 @@ func copyTo(path string, source io.Reader) (err error) {
 	if _, err = io.Copy(file, source); err == nil {
 		err = file.CloseAtomicallyReplace()
 	}
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		err = failed.Err // without the name, which is another one each time
+	}
 	if err != nil {
-		return fmt.Errorf("write the copy: %w", err)
+		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return syncFolder(filepath.Dir(path))
 }

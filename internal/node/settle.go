@@ -233,7 +233,7 @@ func (m *Machine) finishLead(ctx context.Context, s *session, records vpn.Cluste
 		return err
 	}
 	since := time.Since(m.vigil.masterSince)
-	if since < finishTime || last.Node == s.self && since < leaveTimeOfOthers {
+	if since < finishTime || last.Node == s.self && since < handTime {
 		return nil
 	}
 	sw, err := m.beginSwitch(ctx, s, Switch{Leader: s.self, Planned: true, Wait: missedTime})
@@ -262,9 +262,9 @@ func (m *Machine) finishLead(ctx context.Context, s *session, records vpn.Cluste
 const (
 	// finishTime is longer than a switch lasts that another process on this machine carries out.
 	finishTime = 3 * time.Second
-	// leaveTimeOfOthers is what an old leader has, of another implementation or told by hand, from
-	// one command to the next, on a machine that is busy or slow.
-	leaveTimeOfOthers = 30 * time.Second
+	// handTime is what a leader that is told by hand, or by another implementation, has from one
+	// command to the next, on a machine that is busy or slow.
+	handTime = 30 * time.Second
 )
 
 // missedTime bounds the wait for a leader that leads already. Nothing else can

@@ -80,7 +80,9 @@ func (m *Machine) listen(ctx context.Context, s *session, now time.Time) (Silenc
 	case err != nil:
 		return before, err
 	case role.Master && followed != s.self: // it was made one, and another leads: it hears nothing of its leader
-		since = m.vigil.masterSince.UTC().Round(0)
+		if since = m.vigil.masterSince.UTC().Round(0); before.Since.Before(since) {
+			before = Silence{}
+		}
 	case role.Master:
 		followed = 0
 	}

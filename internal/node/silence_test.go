@@ -34,3 +34,25 @@ func TestSilence(t *testing.T) {
 		}
 	}
 }
+
+// A worker whose leader has been silent, and whose Redis is made a master then, does not seek at
+// once: as a master it is heard of for as long as others.
+func TestSilenceOfANewMaster(t *testing.T) {
+	t.Parallel()
+	m, server, _ := newMachine(t, 2)
+	createCluster(t, server, 1)
+	record(t, server, 1, address("10.5.4.1"), "192.0.2.1:55820")
+	record(t, server, 2, address("10.5.4.2"), "192.0.2.2:55820")
+	m.LeaderSilence = 30 * time.Second
+	m.vigil.begun = true
+	long := time.Now().UTC().Round(0).Add(-40 * time.Second)
+	must(t, m.setSilence(Silence{Leader: 1, Since: long, Seeking: true}))
+	m.vigil.masterSince = long.Add(39 * time.Second)
+	must(t, m.with(func(s *session) error {
+		q, err := m.listen(t.Context(), s, time.Now())
+		if q.Seeking || !q.Since.Equal(m.vigil.masterSince) {
+			t.Errorf("master since %v: %+v", m.vigil.masterSince, q)
+		}
+		return err
+	}))
+}

@@ -30,7 +30,7 @@ func (t *Tasks) Accept(_ context.Context, task worker.Task) {
 	w.commands = func(ctx context.Context) []*redis.Cmd {
 		commands := []*redis.Cmd{command(ctx, "set", t.key(task, "context"), masked, unit, life)}
 		// What was told once, although the context was refused, is not told again, after "running".
-		if told = told || len(w.sent) == 2 && w.sent[1].Err() == nil; told {
+		if told = told || len(w.sent) == 2 && w.sent[1].Val() != nil; told {
 			return commands
 		}
 		return append(commands, command(ctx, "publish", t.channel(task), pending))
@@ -47,8 +47,8 @@ func (t *Tasks) Report(ctx context.Context, task worker.Task, p worker.Progress)
 func (t *Tasks) Heartbeat(ctx context.Context, task worker.Task, p worker.Progress) {
 	t.beat(string(task.Payload))
 	text := message(p)
-	t.outbox.tell(ctx, &write{about: task.Key, commands: func(ctx context.Context) []*redis.Cmd {
-		alive := t.keepContext(ctx, task, t.wasAway(string(task.Payload)), t.expire())
+	t.outbox.tell(ctx, &write{about: task.Key, size: len(task.Payload), commands: func(ctx context.Context) []*redis.Cmd {
+		alive := t.keepContext(ctx, task, t.contextLost(string(task.Payload)), t.expire())
 		return []*redis.Cmd{alive, command(ctx, "publish", t.channel(task), text)}
 	}})
 }

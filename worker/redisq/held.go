@@ -98,6 +98,24 @@ func (t *Tasks) wasAway(payload string) bool {
 	return ok && (!h.shown || h.connection < t.connection())
 }
 
+// contextLost tells whether Redis may have lost a task's context since that was written, and
+// notes that it is being written once more.
+func (t *Tasks) contextLost(payload string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h, ok := t.held[payload]
+	last := h.written
+	if h.shown {
+		last = max(last, h.connection)
+	}
+	if !ok || last == t.connection() {
+		return false
+	}
+	h.written = t.connection()
+	t.held[payload] = h
+	return true
+}
+
 // connection numbers the connections over which tasks are fetched. A new one may
 // lead to a Redis that has lost its last writes, or to another one.
 func (t *Tasks) connection() int64 { return t.fetch.dials.Load() }

@@ -190,28 +190,71 @@ func wantToldOnce(t *testing.T, tasks *redisq.Tasks, watch func() workertest.New
 	}
 }
 
-// TestLostReplyThenRefusals: a Redis that breaks off after it has stored a
-// result, and then refuses everything for a while, as one does that loads its
-// data, is asked all the same whether it has the result.
-func TestLostReplyThenRefusals(t *testing.T) {
-	t.Parallel()
+// refusing is a Redis that has broken off after it has stored a result, and then refuses
+// everything for a while, as one does that loads its data.
+type refusing struct {
+	*redisq.Tasks
+
+	server *redistest.Server
+	watch  func() workertest.News
+	ended  <-chan error // of Finish
+}
+
+func newRefusing(t *testing.T) *refusing {
+	t.Helper()
 	server := redistest.Start(t, "user admin on >admin ~* &* +@all", "user m1 on >secret ~* &* +@all")
 	proxy := redistest.NewProxy(t, server)
 	proxy.LoseReply("exec")
 	opt := options(proxy.Address)
 	opt.Server.User, opt.Server.Password = "m1", "secret"
-	tasks := open(t, opt)
-	watch := remote{server}.Watch(t)
+	r := &refusing{Tasks: open(t, opt), server: server, watch: remote{server}.Watch(t)}
 	server.Do(t, "lpush", inProgress, payload)
 	ended := make(chan error, 1)
-	go func() { ended <- tasks.Finish(t.Context(), theTask(), finished()) }()
+	r.ended = ended
+	go func() { ended <- r.Finish(t.Context(), theTask(), finished()) }()
 	eventually(t, "the result is stored", func() bool { return len(remote{server}.Record(t, "t")) > 0 })
 	server.Do(t, "acl", "setuser", "m1", "-@all", "+@connection")
-	server.Do(t, "acl", "log", "reset")
-	eventually(t, "a write was refused", func() bool { return len(server.Do(t, "acl", "log").([]any)) > 1 }) //nolint:forcetypeassert // it is
-	server.Do(t, "acl", "setuser", "m1", "+@all")
-	must(t, <-ended)
-	wantToldOnce(t, tasks, watch)
+	r.refuses(t)
+	return r
+}
+
+// refuses waits until Redis has refused something more.
+func (r *refusing) refuses(t *testing.T) {
+	t.Helper()
+	r.server.Do(t, "acl", "log", "reset")
+	eventually(t, "a write was refused", func() bool { return len(r.server.Do(t, "acl", "log").([]any)) > 1 }) //nolint:forcetypeassert // it is
+}
+
+// allow ends that, and waits until the result is known to be stored.
+func (r *refusing) allow(t *testing.T) {
+	t.Helper()
+	r.server.Do(t, "acl", "setuser", "m1", "+@all")
+	must(t, <-r.ended)
+}
+
+// TestLostReplyThenRefusals: such a Redis is asked all the same whether it has the result.
+func TestLostReplyThenRefusals(t *testing.T) {
+	t.Parallel()
+	r := newRefusing(t)
+	r.allow(t)
+	wantToldOnce(t, r.Tasks, r.watch)
+}
+
+// TestPendingAfterRefusals: a task that is accepted meanwhile is told of as pending.
+func TestPendingAfterRefusals(t *testing.T) {
+	t.Parallel()
+	r := newRefusing(t)
+	other := worker.Task{ID: "other", Action: "a", Key: "other", Payload: []byte(`{"id":"other","action":"a"}`)}
+	r.Accept(t.Context(), other)
+	r.refuses(t)
+	r.refuses(t) // one try more, at least, that it was part of
+	r.allow(t)
+	r.Report(t.Context(), other, running(77))
+	for told := r.watch(); !strings.Contains(told.Payload, "pending"); told = r.watch() {
+		if strings.Contains(told.Payload, "77") {
+			t.Fatal("never told of as pending")
+		}
+	}
 }
 
 // TestClosedOutbox: who waits for a write is told that it will not happen.

@@ -57,6 +57,7 @@ type holding struct {
 	count      int       // equal payloads are different tasks
 	connection int64     // over which it was taken
 	epoch      int64     // before it was taken
+	written    int64     // over which connection tasks came when its context was written anew; 0: it was not
 	shown      bool      // others were told of it
 	alive      time.Time // the last sign of life that others got of it
 	lapsed     bool      // they had none for so long that they may have settled it
