@@ -162,8 +162,8 @@ func TestSwitchBesideAHandOverThatIsAccepted(t *testing.T) {
 		must(t, err)
 		target.Continue()
 		server.Eventually("be a replica", func() bool {
-			role, err := store.Role(t.Context())
-			return err == nil && role.LinkUp
+			role, roleErr := store.Role(t.Context())
+			return roleErr == nil && role.LinkUp
 		})
 		must(t, sw.endHandOver(t.Context()))
 		if err = sw.run(t.Context()); !errors.Is(err, ErrLeaderAlive) {

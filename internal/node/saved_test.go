@@ -18,9 +18,9 @@ func TestSeeToSave(t *testing.T) {
 	client, ctx := server.Client(), t.Context()
 	tryToLook := func() (again bool, err error) {
 		err = m.with(func(s *session) error {
-			at, err := m.seeToSave(ctx, s)
+			at, seeErr := m.seeToSave(ctx, s)
 			again = !at.IsZero()
-			return err
+			return seeErr
 		})
 		return again, err
 	}

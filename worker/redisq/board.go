@@ -28,12 +28,12 @@ func (t *Tasks) Accept(_ context.Context, task worker.Task) {
 	w := &write{accepts: task.Key, ended: func() *write { return &write{commands: kept} }}
 	told := false
 	w.commands = func(ctx context.Context) []*redis.Cmd {
-		commands := []*redis.Cmd{command(ctx, "set", t.key(task, "context"), masked, unit, life)}
+		shown := command(ctx, "set", t.key(task, "context"), masked, unit, life)
 		// What was told once, although the context was refused, is not told again, after "running".
 		if told = told || len(w.sent) == 2 && w.sent[1].Val() != nil; told {
-			return commands
+			return []*redis.Cmd{shown}
 		}
-		return append(commands, command(ctx, "publish", t.channel(task), pending))
+		return []*redis.Cmd{shown, command(ctx, "publish", t.channel(task), pending)}
 	}
 	t.outbox.post(w)
 }
@@ -248,15 +248,15 @@ func (t *Tasks) appendHeld(ctx context.Context, commands []*redis.Cmd, task work
 
 func (t *Tasks) mirrored(ctx context.Context, environment map[string]string) []*redis.Cmd {
 	key := environmentKey(t.opt.Agent)
-	commands := []*redis.Cmd{command(ctx, "del", key)}
+	cleared := command(ctx, "del", key)
 	if len(environment) == 0 {
-		return commands
+		return []*redis.Cmd{cleared}
 	}
 	hset := []any{"hset", key}
 	for _, name := range slices.Sorted(maps.Keys(environment)) {
 		hset = append(hset, name, environment[name])
 	}
-	return append(commands, command(ctx, hset...))
+	return []*redis.Cmd{cleared, command(ctx, hset...)}
 }
 
 // command makes one that belongs to no call: it may be sent more than once.

@@ -68,8 +68,12 @@ var errSilent = errors.New("no answer")
 func (e *Events) listen(ctx context.Context) {
 	pubsub := e.client.PSubscribe(ctx) // to nothing as yet: it would connect before that can be ended
 	closing := func() {
-		e.lastDialed.close() // go-redis holds a lock while it says HELLO, which Close needs
-		if err := pubsub.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		// The connection first: go-redis holds a lock while it says HELLO, which its Close needs.
+		err := e.lastDialed.close()
+		if cerr := pubsub.Close(); !errors.Is(cerr, net.ErrClosed) {
+			err = errors.Join(err, cerr)
+		}
+		if err != nil && !errors.Is(err, net.ErrClosed) {
 			e.health.log.Debugf("close events: %v", err)
 		}
 	}

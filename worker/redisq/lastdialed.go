@@ -29,10 +29,11 @@ func (l *lastDialed) open(ctx context.Context, network, address string) (net.Con
 	return connection, nil
 }
 
-func (l *lastDialed) close() {
+func (l *lastDialed) close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.connection != nil {
-		_ = l.connection.Close() // its user is told of what is wrong with it
+	if l.connection == nil {
+		return nil
 	}
+	return l.connection.Close()
 }
