@@ -148,11 +148,14 @@ func stateVariables() (map[string]string, error) {
 	return mirrored, err
 }
 
+// recordTime is enough for a Redis on this machine; an agent that is told to stop has little more.
+const recordTime = 250 * time.Millisecond
+
 // leadersVariables are those that the cluster agent mirrors: they name the leader. On a node
 // that does not lead by the records, whose Redis was made a master by hand, say, they would make
 // it one.
 func leadersVariables(machine *node.Machine) (map[string]string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), dialTime)
+	ctx, cancel := context.WithTimeout(context.Background(), recordTime)
 	defer cancel()
 	if machine.NamesAnother(ctx) {
 		return nil, redisq.ErrNotMirrored
