@@ -159,8 +159,11 @@ func (t *Tasks) finish(ctx context.Context, task worker.Task, result worker.Resu
 // mirror makes what mirrors the environment with a result. A file that cannot be read is no
 // failure of the task, and leaves what was mirrored before.
 func (t *Tasks) mirror(result worker.Result) func(context.Context) []*redis.Cmd {
-	variables := map[string]string{}
-	if t.opt.Environment != nil && !result.Builtin {
+	if result.Builtin {
+		return nothing
+	}
+	var variables map[string]string
+	if t.opt.Environment != nil {
 		var err error
 		variables, err = t.opt.Environment()
 		if err != nil && !errors.Is(err, ErrNotMirrored) {
@@ -169,9 +172,6 @@ func (t *Tasks) mirror(result worker.Result) func(context.Context) []*redis.Cmd 
 		if err != nil {
 			return nothing
 		}
-	}
-	if result.Builtin {
-		return nothing
 	}
 	return func(ctx context.Context) []*redis.Cmd { return t.mirrored(ctx, variables) }
 }
