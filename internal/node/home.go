@@ -44,7 +44,11 @@ func (m *Machine) seekHome(ctx context.Context, s *session) (time.Time, error) {
 	return again(m.goHome(ctx, s, home))
 }
 
-// again has what failed tried once more: soon, unless a copy of all data may be at stake.
+// homeAgain is how soon a way home that failed, of which a copy of all data may be a part, is
+// tried again: before writes that wait go on, see holdTime.
+const homeAgain = 4 * time.Second
+
+// again has what failed tried once more.
 func again(err error) (time.Time, error) {
 	switch {
 	case err == nil:
@@ -52,7 +56,7 @@ func again(err error) (time.Time, error) {
 	case errors.Is(err, errDoesNotLead):
 		return time.Now().Add(seekInterval), err
 	}
-	return time.Now().Add(saveAgain), err
+	return time.Now().Add(homeAgain), err
 }
 
 // tellWhereabouts lets a node that is about to lead know how far this one has come, see

@@ -54,7 +54,11 @@ func (m *Machine) giveWay(ctx context.Context, s *session) (time.Time, error) {
 	}
 	due, early := m.tooEarly(r, now)
 	if !early && r.answers {
-		return again(m.goHome(ctx, s, r.claim))
+		at, err := again(m.goHome(ctx, s, r.claim))
+		if err != nil {
+			err = errors.Join(err, m.holdWrites(ctx, s, true))
+		}
+		return at, err
 	}
 	if hold := r.prepared && r.alone && m.LeaderSilence > 0; hold || !early {
 		return now.Add(seekInterval), m.holdWrites(ctx, s, hold)
