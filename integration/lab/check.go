@@ -89,15 +89,29 @@ func (e Expect) checkRedis(v View) []string {
 	if !v.Role.Master {
 		return append(f, "its Redis is a replica of "+v.Role.Host+", not a master")
 	}
-	want := make([]string, 0, len(e.Members))
-	for _, m := range e.On {
-		if m != e.Leader {
-			want = append(want, e.address(m))
+	f.want("the list of its replicas", strings.Join(e.replicas(v), " "), strings.Join(e.addresses(e.Leader, e.On), " "))
+	return f
+}
+
+// replicas are those that a master lists, sorted, without the members that are off: it may
+// list such a one until it has missed it for a minute (repl-timeout).
+func (e Expect) replicas(v View) []string {
+	return slices.DeleteFunc(slices.Sorted(slices.Values(v.Role.Replicas)), func(address string) bool {
+		return slices.Contains(e.addresses(e.Leader, e.Members), address) &&
+			!slices.Contains(e.addresses(e.Leader, e.On), address)
+	})
+}
+
+// addresses are the VPN addresses of nodes but one, sorted.
+func (e Expect) addresses(but int, nodes []int) []string {
+	all := make([]string, 0, len(nodes))
+	for _, m := range nodes {
+		if m != but {
+			all = append(all, e.address(m))
 		}
 	}
-	got := slices.Sorted(slices.Values(v.Role.Replicas))
-	f.want("the list of its replicas", strings.Join(got, " "), strings.Join(slices.Sorted(slices.Values(want)), " "))
-	return f
+	slices.Sort(all)
+	return all
 }
 
 func (e Expect) checkFiles(v View) []string {

@@ -40,8 +40,19 @@ func settledThree() (Expect, []View) {
 
 func TestCheckFindsNothingWrong(t *testing.T) {
 	t.Parallel()
-	if found := func() []string { e, v := settledThree(); return e.Check(v) }(); len(found) > 0 {
-		t.Errorf("a settled cluster: %q", found)
+	for name, change := range map[string]func(e *Expect, views []View){
+		"settled":                      func(*Expect, []View) {},
+		"a node off, and listed":       func(e *Expect, _ []View) { e.On = []int{1, 2} },
+		"a node off, and not any more": func(e *Expect, v []View) { e.On, v[0].Role.Replicas = []int{1, 2}, []string{"10.5.4.2"} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e, views := settledThree()
+			change(&e, views)
+			if found := e.Check(views[:len(e.On)]); len(found) > 0 {
+				t.Errorf("%q", found)
+			}
+		})
 	}
 }
 
@@ -67,7 +78,8 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		"cloned key":      {func(_ *Expect, v []View) { v[2].Device.Key = "K2" }, `node 3: the node with the key of wg0 is "2", not "3"`},
 		"port":            {func(_ *Expect, v []View) { v[0].Device.Port = 1 }, `node 1: the port of wg0 is "1", not "55820"`},
 		"not known":       {func(_ *Expect, v []View) { v[0].Errors = []string{"wg0 cannot be read: x"} }, "node 1: wg0 cannot be read: x"},
-		"node that is on": {func(e *Expect, _ []View) { e.On = []int{1, 2} }, `node 1: the list of its replicas is "10.5.4.2 10.5.4.3", not "10.5.4.2"`},
+		"replica removed": {func(e *Expect, _ []View) { e.On, e.Members = []int{1, 2}, []int{1, 2} }, `node 1: the list of its replicas is "10.5.4.2 10.5.4.3", not "10.5.4.2"`},
+		"stranger":        {func(_ *Expect, v []View) { v[0].Role.Replicas = append(v[0].Role.Replicas, "10.5.4.9") }, `node 1: the list of its replicas is "10.5.4.2 10.5.4.3 10.5.4.9", not "10.5.4.2 10.5.4.3"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
