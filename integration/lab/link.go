@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -18,33 +19,48 @@ const blockTable = "table inet lab"
 
 // CutLink pulls the node's cable: the node sees its link go down.
 func (n *Node) CutLink() error {
-	port, err := n.lab.switchLinks.LinkByName(n.port())
-	if err != nil {
-		return fmt.Errorf("find link of node %d: %w", n.ID, err)
-	}
-	if err := n.lab.switchLinks.LinkSetDown(port); err != nil {
-		return fmt.Errorf("cut link of node %d: %w", n.ID, err)
-	}
-	return nil
+	n.unplugged.Store(true)
+	return n.wire()
 }
 
 // RestoreLink puts the cable back and waits until packets pass. Routes are as before: the
 // node never lost eth0.
 func (n *Node) RestoreLink(ctx context.Context) error {
+	n.unplugged.Store(false)
+	return errors.Join(n.wire(), n.awaitLink(ctx))
+}
+
+// wire lets packets pass between the node and the switch, or not: a node that is off sends
+// no last word.
+func (n *Node) wire() error {
 	port, err := n.lab.switchLinks.LinkByName(n.port())
 	if err != nil {
 		return fmt.Errorf("find link of node %d: %w", n.ID, err)
 	}
-	if err := n.lab.switchLinks.LinkSetUp(port); err != nil {
-		return fmt.Errorf("restore link of node %d: %w", n.ID, err)
+	set := n.lab.switchLinks.LinkSetUp
+	if !n.linked() {
+		set = n.lab.switchLinks.LinkSetDown
 	}
-	return n.awaitLink(ctx)
+	if err := set(port); err != nil {
+		return fmt.Errorf("switch link of node %d: %w", n.ID, err)
+	}
+	return nil
 }
 
-// awaitLink waits until both ends of the cable are seen as up, which the kernel does by and
-// by. It looks instead of trying: a first packet that is lost costs a second, until the
-// address of the other is asked for again.
+// linked says whether the node has power and a cable.
+func (n *Node) linked() bool { return !n.off.Load() && !n.unplugged.Load() }
+
+// awaitLink waits until both ends of the cable, if there is one, are seen as up, which the
+// kernel does by and by. It looks instead of trying: a first packet that is lost costs a
+// second, until the address of the other is asked for again.
 func (n *Node) awaitLink(ctx context.Context) error {
+	link, err := n.links.LinkByName(nodeLink)
+	if err != nil {
+		return fmt.Errorf("find link %s: %w", nodeLink, err)
+	}
+	if setDown := link.Attrs().Flags&net.FlagUp == 0; setDown || !n.linked() {
+		return nil
+	}
 	return Until(ctx, time.Millisecond, func(context.Context) error {
 		return errors.Join(isUp(n.lab.switchLinks, n.port()), isUp(n.links, nodeLink), n.listens6())
 	})

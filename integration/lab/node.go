@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/vishvananda/netlink"
@@ -24,6 +25,8 @@ type Node struct {
 	holder   *holder
 	links    *netlink.Handle
 	services map[string]*Service
+
+	off, unplugged atomic.Bool
 
 	mu      sync.Mutex
 	clients map[string]*redis.Client // by user

@@ -26,9 +26,13 @@ type powerOffError struct{}
 
 func (powerOffError) Error() string { return "power off" }
 
-// PowerOff is a power cut: every process of the node is killed, what the kernel and /run
-// held is gone, what is on disk stays.
+// PowerOff is a power cut: from one moment on nothing leaves the node, every process of it
+// is killed, what the kernel and /run held is gone, what is on disk stays.
 func (n *Node) PowerOff(ctx context.Context) error {
+	n.off.Store(true)
+	if err := n.wire(); err != nil {
+		return err
+	}
 	if err := n.kill(ctx); err != nil {
 		return err
 	}
@@ -129,6 +133,10 @@ func (n *Node) removeVPN() error {
 // PowerOn boots the node: kernel settings, the VPN as wg-quick restores it, Redis, the
 // agents, cluster-admin. What a node that never was set up lacks is not started.
 func (n *Node) PowerOn(ctx context.Context) error {
+	n.off.Store(false)
+	if err := errors.Join(n.wire(), n.awaitLink(ctx)); err != nil {
+		return err
+	}
 	if err := n.applySettings(); err != nil {
 		return err
 	}
