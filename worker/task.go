@@ -1,13 +1,14 @@
 package worker
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
+
+	"cluster-agent/worker/canonical"
 )
 
 // Task is one order, as taken from a queue.
@@ -30,15 +31,9 @@ type Task struct {
 // on one line with sorted keys, so that steps read the same from every client;
 // numbers keep their spelling.
 func (t Task) Input() []byte {
-	decoder := json.NewDecoder(bytes.NewReader(t.Data))
-	decoder.UseNumber()
-	var data any
-	if err := decoder.Decode(&data); err != nil {
-		return []byte("null") // there is none: what was decoded once is JSON
-	}
-	input, err := json.Marshal(data)
+	input, err := canonical.Append(make([]byte, 0, len(t.Data)), t.Data, nil, "")
 	if err != nil {
-		return t.Data
+		return []byte("null") // there is none: what was decoded once is JSON
 	}
 	return input
 }
