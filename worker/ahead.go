@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 )
 
@@ -40,8 +39,8 @@ func (w *Worker) takeSlot(ctx context.Context) bool {
 // may hold its slot until a cancel-task comes. It looks until looking ends; what
 // it has found by then is finished.
 func (w *Worker) serveAhead(looking, ctx context.Context) {
-	var tasks sync.WaitGroup
-	defer tasks.Wait()
+	tasks := newCrew()
+	defer tasks.dismiss()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -54,7 +53,7 @@ func (w *Worker) serveAhead(looking, ctx context.Context) {
 			timer.Reset(aheadInterval)
 			select {
 			case <-timer.C:
-				w.lookAhead(looking, ctx, &tasks)
+				w.lookAhead(looking, ctx, tasks)
 			case <-looking.Done():
 			}
 		}
@@ -62,7 +61,7 @@ func (w *Worker) serveAhead(looking, ctx context.Context) {
 }
 
 // lookAhead serves what there is now, if all slots are taken still.
-func (w *Worker) lookAhead(looking, ctx context.Context, tasks *sync.WaitGroup) {
+func (w *Worker) lookAhead(looking, ctx context.Context, tasks *crew) {
 	for w.short.Load() {
 		task, found, err := w.cfg.Queue.Ahead(looking, w.isBuiltin)
 		if err != nil {
@@ -77,7 +76,7 @@ func (w *Worker) lookAhead(looking, ctx context.Context, tasks *sync.WaitGroup) 
 
 // rejectNext takes the next task while there is no slot for it. If there is
 // still none after a while, it is rejected.
-func (w *Worker) rejectNext(taking, ctx context.Context, tasks *sync.WaitGroup) {
+func (w *Worker) rejectNext(taking, ctx context.Context, tasks *crew) {
 	task, err := w.cfg.Queue.Next(taking, 1)
 	if err != nil {
 		w.ignored(err)

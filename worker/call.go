@@ -110,5 +110,10 @@ func (c *Call) Announce(channel string, payload any) error {
 	return nil
 }
 
-// Log is the agent's log.
-func (c *Call) Log() *logrus.Entry { return c.log }
+// Log is the agent's log, with what the step works on.
+func (c *Call) Log() *logrus.Entry {
+	if c.task != nil {
+		return c.log.WithFields(logrus.Fields{"task": c.task.ID, "action": c.task.Action})
+	}
+	return c.log.WithField("event", printable(c.event.Channel()))
+}

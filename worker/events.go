@@ -70,7 +70,7 @@ func (w *Worker) handleEvent(ctx context.Context, event Event, handler Action) {
 	}
 	r.call = Call{
 		event: &event, input: event.Payload, stdout: stdout, stderr: stderr,
-		control: r.tracker, log: w.cfg.Log.WithField("event", channel),
+		control: r.tracker, log: w.cfg.Log,
 	}
 	end := r.steps(ctx)
 	if ctx.Err() != nil {

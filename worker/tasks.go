@@ -7,7 +7,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
 
@@ -17,16 +16,16 @@ import (
 // takeTasks runs tasks, as many at once as the limit allows. A slot is taken
 // before a task is: what cannot be run yet stays in the queue, in order.
 func (w *Worker) takeTasks(ctx context.Context) {
-	var tasks sync.WaitGroup
-	defer tasks.Wait()
+	tasks := newCrew()
+	defer tasks.dismiss()
 	for ctx.Err() == nil && !w.drained() {
-		w.takeWhileBusy(ctx, &tasks)
+		w.takeWhileBusy(ctx, tasks)
 	}
 }
 
 // takeWhileBusy takes tasks until the worker was asked to end and nothing runs any more for a
 // moment. The last fetch may bring a task all the same, whose own tasks are to be taken, too.
-func (w *Worker) takeWhileBusy(ctx context.Context, tasks *sync.WaitGroup) {
+func (w *Worker) takeWhileBusy(ctx context.Context, tasks *crew) {
 	taking, stop := w.untilDrained(ctx)
 	defer stop()
 	for taking.Err() == nil && !w.drained() {
@@ -48,7 +47,7 @@ func (w *Worker) takeWhileBusy(ctx context.Context, tasks *sync.WaitGroup) {
 }
 
 // start handles a task beside others; ended is called when it is over.
-func (w *Worker) start(ctx context.Context, tasks *sync.WaitGroup, task Task, ended func()) {
+func (w *Worker) start(ctx context.Context, tasks *crew, task Task, ended func()) {
 	w.busy.add()
 	// Known before the next task is taken, which may be the one that cancels it.
 	running, cancel := context.WithCancelCause(ctx)
@@ -56,7 +55,7 @@ func (w *Worker) start(ctx context.Context, tasks *sync.WaitGroup, task Task, en
 	if w.builtin(task.Action) == nil {
 		forget = w.running.add(task.ID, cancel)
 	}
-	tasks.Go(func() {
+	tasks.do(func() {
 		defer func() { forget(); cancel(nil); w.busy.done(); ended() }()
 		w.handle(ctx, running, task)
 	})
@@ -173,7 +172,7 @@ func (w *Worker) runAction(ctx context.Context, task Task, action Action, failur
 	}
 	r.call = Call{
 		task: &task, input: task.Input(), stdout: output, stderr: io.MultiWriter(errput, copied),
-		control: r.tracker, log: w.cfg.Log.WithFields(logrus.Fields{"task": task.ID, "action": task.Action}),
+		control: r.tracker, log: w.cfg.Log,
 	}
 	var end outcome
 	if failure != nil {

@@ -143,11 +143,7 @@ func (p past) isDoubtful() bool { return p.doubtful && time.Since(p.at) < doubtT
 // restore stores the result of a task again that came back, although it has run,
 // from a Redis that has lost both, or that got the result while the task waited
 // there again. false: it is to be run.
-func (t *Tasks) restore(ctx context.Context, taken stray) (bool, error) {
-	task, undecodable := worker.DecodeTask([]byte(taken.payload))
-	if undecodable != nil {
-		return false, nil
-	}
+func (t *Tasks) restore(ctx context.Context, taken stray, task worker.Task) (bool, error) {
 	p, known := t.recall(task.Key)
 	if !known {
 		return false, nil

@@ -17,11 +17,9 @@ func (t *Tasks) Next(ctx context.Context, room int) (worker.Task, error) {
 		case err == nil:
 			// Even if ctx has ended meanwhile: the task has been taken.
 			t.health.worked(reading)
-			if t.dropReturned(ctx, taken) || t.wasRestored(ctx, taken) {
-				continue
+			if task, ours, err := t.receive(ctx, taken); ours || err != nil {
+				return task, err
 			}
-			t.hold(taken.payload, taken.epoch)
-			return t.decode(ctx, taken)
 		case errors.Is(err, redis.Nil):
 			t.health.worked(reading)
 		case ctx.Err() != nil:
@@ -31,6 +29,34 @@ func (t *Tasks) Next(ctx context.Context, room int) (worker.Task, error) {
 		}
 	}
 	return worker.Task{}, ctx.Err()
+}
+
+// receive makes a task of what was taken; false if it is not to be run.
+func (t *Tasks) receive(ctx context.Context, taken stray) (_ worker.Task, ours bool, err error) {
+	task, undecodable := worker.DecodeTask([]byte(taken.payload))
+	if undecodable != nil {
+		t.discard(ctx, taken)
+		return worker.Task{}, false, undecodable
+	}
+	if t.dropReturned(ctx, taken) || t.wasRestored(ctx, taken, task) {
+		return worker.Task{}, false, nil
+	}
+	t.hold(taken.payload, taken.epoch)
+	if task.Foreign = taken.list != t.own(); task.Foreign {
+		t.mu.Lock()
+		t.foreign[task.Key] = taken.list
+		t.mu.Unlock()
+	}
+	return task, true, nil
+}
+
+// discard has what is no task forgotten. If it stays in progress, the next life does that.
+func (t *Tasks) discard(ctx context.Context, taken stray) {
+	t.hold(taken.payload, taken.epoch)
+	defer t.release(taken.payload)
+	if err := t.outbox.deliver(ctx, t.forget(taken)); err != nil {
+		t.opt.Log.Debugf("forget what is no task: %v", err)
+	}
 }
 
 // take hands out one payload: a stray one first, else the next of the queue.
@@ -144,32 +170,14 @@ func length(reply *redis.Cmd) int {
 
 // wasRestored tells whether a task has run and its result is stored again. What
 // fails here is looked at again with the next connection.
-func (t *Tasks) wasRestored(ctx context.Context, taken stray) bool {
-	restored, err := t.restore(ctx, taken)
+func (t *Tasks) wasRestored(ctx context.Context, taken stray, task worker.Task) bool {
+	restored, err := t.restore(ctx, taken, task)
 	if err != nil {
 		t.opt.Log.Debugf("%v", err) // ctx has ended, or Redis is a replica
 		t.beSuspicious()
 		return true
 	}
 	return restored
-}
-
-func (t *Tasks) decode(ctx context.Context, taken stray) (worker.Task, error) {
-	task, err := worker.DecodeTask([]byte(taken.payload))
-	if err == nil {
-		if task.Foreign = taken.list != t.own(); task.Foreign {
-			t.mu.Lock()
-			t.foreign[task.Key] = taken.list
-			t.mu.Unlock()
-		}
-		return task, nil
-	}
-	// A payload that stays in progress is forgotten by the next life.
-	if rerr := t.outbox.deliver(ctx, t.forget(taken)); rerr != nil {
-		t.opt.Log.Debugf("forget what is no task: %v", rerr)
-	}
-	t.release(taken.payload)
-	return worker.Task{}, err
 }
 
 // forget takes a payload out of the list in progress.

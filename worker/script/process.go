@@ -80,8 +80,8 @@ func wait(ctx context.Context, pause time.Duration) error {
 
 // terminateWith asks all processes of the step to end when ctx ends, until
 // release is called.
-func (p *process) terminateWith(ctx context.Context, entry *logrus.Entry) (release func()) {
-	stop := context.AfterFunc(ctx, func() { p.terminate(entry) })
+func (p *process) terminateWith(ctx context.Context, log func() *logrus.Entry) (release func()) {
+	stop := context.AfterFunc(ctx, func() { p.terminate(log()) })
 	return func() {
 		stop()
 		p.mu.Lock()

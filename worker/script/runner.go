@@ -69,7 +69,7 @@ func (r *Runner) run(ctx context.Context, path string, environ []string, call *w
 	if err != nil {
 		return notStarted(ctx, err)
 	}
-	defer p.terminateWith(ctx, call.Log())()
+	defer p.terminateWith(ctx, call.Log)()
 	s.note(s.pipes.closeTheirs())
 	r.attend(p, s)
 	if s.open > 0 {

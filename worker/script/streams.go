@@ -190,10 +190,9 @@ func (s *streams) close(watches *watches) {
 // pipeNotes makes a function that logs trouble with a pipe, which is nothing
 // that the step could help.
 func pipeNotes(call *worker.Call) func(error) {
-	entry := call.Log()
 	return func(err error) {
 		if err != nil && !errors.Is(err, fs.ErrClosed) {
-			entry.Warnf("pipe of a step: %v", err)
+			call.Log().Warnf("pipe of a step: %v", err)
 		}
 	}
 }
