@@ -3,6 +3,7 @@ package redisq
 import (
 	"context"
 	"errors"
+	"runtime"
 
 	"github.com/redis/go-redis/v9"
 
@@ -94,6 +95,7 @@ func (t *Tasks) fetchMore(ctx context.Context, client *redis.Client, room int) e
 	for len(replies) < min(room, t.expected()) {
 		replies = append(replies, pipe.Do(ctx, "lmove", queue, inProgress, "right", "left"))
 	}
+	runtime.Gosched() // what was handed out begins before the next is asked for
 	_, err := pipe.Exec(ctx)
 	if refusal := replies[0].Err(); isRefusal(refusal) && !errors.Is(refusal, redis.Nil) {
 		err = refusal // which comes before the end of the connection

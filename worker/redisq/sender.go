@@ -46,6 +46,9 @@ func (o *outbox) send(ctx context.Context) {
 func (o *outbox) take(batch []*write, now time.Time) (_ []*write, wait time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if wait = o.untilDue(now); wait > 0 {
+		return batch, wait
+	}
 	if o.timed {
 		o.soon.Stop()
 		o.timed = false
@@ -70,6 +73,15 @@ func (o *outbox) take(batch []*write, now time.Time) (_ []*write, wait time.Dura
 	clear(o.waiting[len(kept):])
 	o.waiting = kept
 	return batch, wait
+}
+
+// untilDue is how long what waits may go on waiting for something to travel with: not at all
+// once somebody waits for it. The caller holds the lock.
+func (o *outbox) untilDue(now time.Time) time.Duration {
+	if len(o.waiting) == 0 || slices.ContainsFunc(o.waiting, func(w *write) bool { return w.done != nil }) {
+		return 0
+	}
+	return rideDelay - now.Sub(o.waiting[0].since)
 }
 
 // exchange sends a batch and reads the replies, which each command keeps. The
