@@ -39,7 +39,7 @@ func (w *Worker) takeSlot(ctx context.Context) bool {
 // may hold its slot until a cancel-task comes. It looks until looking ends; what
 // it has found by then is finished.
 func (w *Worker) serveAhead(looking, ctx context.Context) {
-	tasks := newCrew()
+	tasks := w.hire(ctx)
 	defer tasks.dismiss()
 	timer := time.NewTimer(0)
 	defer timer.Stop()

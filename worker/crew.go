@@ -1,15 +1,27 @@
 package worker
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
-// crew does jobs beside each other, each on a goroutine of its own. One that has done its job
-// waits for the next: a stack that has grown need not grow again for each task.
+// crew handles tasks beside each other, each on a goroutine of its own. One that has done its
+// job waits for the next: a stack that has grown need not grow again for each task.
 type crew struct {
+	handle  func(running context.Context, task Task)
 	jobs    chan func()
 	members sync.WaitGroup
+	stop    func()
 }
 
-func newCrew() *crew { return &crew{jobs: make(chan func())} }
+// hire makes a crew for the life of an agent. Results may be stored for a while after that.
+func (w *Worker) hire(agent context.Context) *crew {
+	storing, stop := outlive(agent, w.cfg.StopGrace)
+	return &crew{
+		handle: func(running context.Context, task Task) { w.handle(running, storing, task) },
+		jobs:   make(chan func()), stop: stop,
+	}
+}
 
 // do has a job done; it does not wait.
 func (c *crew) do(job func()) {
@@ -31,4 +43,5 @@ func (c *crew) work(job func()) {
 func (c *crew) dismiss() {
 	close(c.jobs)
 	c.members.Wait()
+	c.stop()
 }

@@ -16,7 +16,7 @@ import (
 // takeTasks runs tasks, as many at once as the limit allows. A slot is taken
 // before a task is: what cannot be run yet stays in the queue, in order.
 func (w *Worker) takeTasks(ctx context.Context) {
-	tasks := newCrew()
+	tasks := w.hire(ctx)
 	defer tasks.dismiss()
 	for ctx.Err() == nil && !w.drained() {
 		w.takeWhileBusy(ctx, tasks)
@@ -57,7 +57,7 @@ func (w *Worker) start(ctx context.Context, tasks *crew, task Task, ended func()
 	}
 	tasks.do(func() {
 		defer func() { forget(); cancel(nil); w.busy.done(); ended() }()
-		w.handle(ctx, running, task)
+		tasks.handle(running, task)
 	})
 }
 
@@ -98,10 +98,8 @@ func (w *Worker) ignored(err error) {
 }
 
 // handle sees a task from its acceptance to its result. running ends with the agent, or when
-// the task is cancelled, agent only with the agent.
-func (w *Worker) handle(agent, running context.Context, task Task) {
-	storing, stop := outlive(agent, w.cfg.StopGrace)
-	defer stop()
+// the task is cancelled, storing a while after the agent.
+func (w *Worker) handle(running, storing context.Context, task Task) {
 	if builtin := w.builtin(task.Action); builtin != nil {
 		w.answer(storing, task, func() Result { return builtin(storing, task) })
 		return

@@ -96,7 +96,7 @@ func subcommands(env *environment) []*cobra.Command {
 func (e *environment) logger() *logrus.Entry {
 	log := logrus.New()
 	log.SetOutput(e.Stderr)
-	log.SetFormatter(journalFormatter{})
+	log.SetFormatter(cli.JournalFormatter{})
 	log.SetLevel(logrus.InfoLevel)
 	return logrus.NewEntry(log)
 }

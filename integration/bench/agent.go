@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"cluster-agent/internal/cli"
 	"cluster-agent/worker"
 	"cluster-agent/worker/journal"
 	"cluster-agent/worker/redisq"
@@ -42,6 +43,7 @@ func runAgent(id, address, dir, profile string) error {
 	defer stop()
 	log := logrus.New()
 	log.SetOutput(os.Stderr)
+	log.SetFormatter(cli.JournalFormatter{})
 	notes, instance, err := benchJournal(id, dir)
 	if err != nil {
 		return err

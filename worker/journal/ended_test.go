@@ -16,6 +16,8 @@ func TestEnded(t *testing.T) {
 	results := []worker.Result{
 		{Final: worker.Progress{Status: worker.Completed, Percent: 100}},
 		{Output: []byte("\x00out"), Error: []byte("err\n"), ExitCode: 7, Final: worker.Progress{Status: "aborted", Percent: 50}, Builtin: true},
+		{Final: worker.Progress{Status: worker.Completed, Percent: 100}, Held: []worker.Progress{{Status: worker.Running, Percent: 100}}},
+		{Final: worker.Progress{Status: "\"odd\"", Percent: -1}, Held: []worker.Progress{{Status: "\"held\"", Percent: 1}}},
 		{Announcements: []worker.Announcement{{Channel: "c", Payload: []byte("p")}}, Held: []worker.Progress{{Status: "running", Percent: 100}}},
 		{Output: make([]byte, briefSize+1), ExitCode: 3},
 	}
@@ -35,12 +37,12 @@ func TestEnded(t *testing.T) {
 		if len(ended) != len(results) || len(j.Left()) != 0 {
 			t.Fatalf("%d of %d tasks are known to have ended", len(ended), len(results))
 		}
-		for n, e := range ended[:3] {
+		for n, e := range ended[:5] {
 			if e.Key != task(n).Key || !reflect.DeepEqual(e.Result, results[n]) {
 				t.Errorf("task %d came to %+v", n, e.Result)
 			}
 		}
-		if long := ended[3].Result; long.ExitCode != 3 || len(long.Output) > 0 || !strings.Contains(string(long.Error), "not remembered") {
+		if long := ended[5].Result; long.ExitCode != 3 || len(long.Output) > 0 || !strings.Contains(string(long.Error), "not remembered") {
 			t.Errorf("the long one came to %+v", long)
 		}
 		j.kill(t)
@@ -50,7 +52,7 @@ func TestEnded(t *testing.T) {
 	end(j, 1)
 	j.kill(t)
 	j = life(t, dir)
-	if ended := j.Ended(); len(ended) != 3 || ended[0].Key != task(2).Key || ended[2].Key != task(1).Key {
+	if ended := j.Ended(); len(ended) != 5 || ended[0].Key != task(2).Key || ended[4].Key != task(1).Key {
 		t.Errorf("known are %+v", ended)
 	}
 	must(t, j.Close())

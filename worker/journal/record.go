@@ -102,16 +102,29 @@ func (r record) appendJSON(lines []byte) ([]byte, error) {
 	}
 	if r.Result != nil {
 		lines = strconv.AppendInt(append(lines, `,"result":{"ExitCode":`...), int64(r.Result.ExitCode), 10)
-		lines = append(append(lines, `,"Final":{"status":"`...), r.Result.Final.Status...)
-		lines = strconv.AppendInt(append(lines, `","progress":`...), int64(r.Result.Final.Percent), 10)
-		lines = append(lines, "}}"...)
+		lines = appendProgress(append(lines, `,"Final":`...), r.Result.Final)
+		for _, held := range r.Result.Held {
+			lines = append(appendProgress(append(lines, `,"Held":[`...), held), ']')
+		}
+		lines = append(lines, '}')
 	}
 	return append(lines, '}'), nil
 }
 
-// isSilent tells whether a result, if there is one, is a final status and no more.
+func appendProgress(lines []byte, p worker.Progress) []byte {
+	lines = append(append(lines, `{"status":"`...), p.Status...)
+	return append(strconv.AppendInt(append(lines, `","progress":`...), int64(p.Percent), 10), '}')
+}
+
+// isSilent tells whether a result, if there is one, is statuses and no more.
 func isSilent(r *worker.Result) bool {
-	return r == nil || len(r.Output)+len(r.Error)+len(r.Held)+len(r.Announcements) == 0 && !r.Builtin && !r.OnReplica && isPlain(string(r.Final.Status))
+	if r == nil {
+		return true
+	}
+	if len(r.Held) > 1 || len(r.Held) == 1 && !isPlain(string(r.Held[0].Status)) {
+		return false
+	}
+	return len(r.Output)+len(r.Error)+len(r.Announcements) == 0 && !r.Builtin && !r.OnReplica && isPlain(string(r.Final.Status))
 }
 
 // isPlain tells whether a text stands in JSON as it is.

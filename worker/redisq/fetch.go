@@ -43,7 +43,7 @@ func (t *Tasks) receive(ctx context.Context, taken stray) (_ worker.Task, ours b
 		return worker.Task{}, false, nil
 	}
 	t.hold(taken.payload, taken.epoch)
-	if task.Foreign = taken.list != t.own(); task.Foreign {
+	if task.Foreign = taken.list != t.own; task.Foreign {
 		t.mu.Lock()
 		t.foreign[task.Key] = taken.list
 		t.mu.Unlock()
@@ -87,7 +87,7 @@ func (t *Tasks) take(ctx context.Context, room int) (stray, error) {
 // there is room for. What is asked for in vain costs Redis next to nothing; a
 // round trip costs more.
 func (t *Tasks) fetchMore(ctx context.Context, client *redis.Client, room int) error {
-	queue, inProgress := queueKey(t.opt.Agent), t.own()
+	queue, inProgress := queueKey(t.opt.Agent), t.own
 	ctx = context.WithoutCancel(ctx)
 	epoch := t.epoch()
 	pipe := client.Pipeline()

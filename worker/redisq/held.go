@@ -124,9 +124,6 @@ func (t *Tasks) connection() int64 { return t.fetch.dials.Load() }
 // last tasks came from: writes have a connection of their own.
 func (t *Tasks) epoch() int64 { return t.connection() + max(1, t.outbox.link.dials.Load()) }
 
-// own is the list of this instance's tasks in progress.
-func (t *Tasks) own() string { return inProgressKey(t.opt.Agent, t.opt.Instance) }
-
 // forgetForeign notes that a task that another instance left is settled.
 func (t *Tasks) forgetForeign(task worker.Task) {
 	if !task.Foreign {
@@ -144,5 +141,5 @@ func (t *Tasks) list(key string) string {
 	if list, ok := t.foreign[key]; ok {
 		return list
 	}
-	return t.own()
+	return t.own
 }

@@ -136,7 +136,7 @@ func (t *Tasks) otherLists(ctx context.Context, client *redis.Client) ([]string,
 	var lists []string
 	keys := client.Scan(ctx, 0, inProgressKey(t.opt.Agent, "*"), scanCount).Iterator()
 	for keys.Next(ctx) {
-		if key := keys.Val(); key != t.own() {
+		if key := keys.Val(); key != t.own {
 			lists = append(lists, key)
 		}
 	}

@@ -134,7 +134,7 @@ func (t *Tasks) tryMove(ctx context.Context, client *redis.Client, payload strin
 		}
 		_, failure := tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 			pipe.LRem(ctx, queue, -1, payload)
-			pipe.LPush(ctx, t.own(), payload)
+			pipe.LPush(ctx, t.own, payload)
 			return nil
 		})
 		return failure

@@ -96,7 +96,11 @@ func exchange(ctx context.Context, client *redis.Client, batch []*write) (lost e
 		}
 		return err
 	}
-	var all []redis.Cmder
+	count := 0
+	for _, w := range batch {
+		count += len(w.sent)
+	}
+	all := make([]redis.Cmder, 0, count)
 	for _, w := range batch {
 		if !w.confirmed {
 			all = appendCommands(all, w.sent)

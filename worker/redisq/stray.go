@@ -29,9 +29,9 @@ func (t *Tasks) checkInProgress(ctx context.Context, client *redis.Client) error
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.suspect, t.looked = false, t.connection()
-	t.strays = slices.DeleteFunc(t.strays, func(s stray) bool { return s.list == t.own() })
+	t.strays = slices.DeleteFunc(t.strays, func(s stray) bool { return s.list == t.own })
 	for _, payload := range payloads {
-		t.strays = append(t.strays, stray{payload: payload, list: t.own(), epoch: epoch})
+		t.strays = append(t.strays, stray{payload: payload, list: t.own, epoch: epoch})
 	}
 	return nil
 }
@@ -65,7 +65,7 @@ func (t *Tasks) unheld(ctx context.Context, client *redis.Client) ([]string, err
 		held[payload] = h.count
 	}
 	t.mu.Unlock()
-	payloads, err := client.LRange(ctx, t.own(), 0, -1).Result()
+	payloads, err := client.LRange(ctx, t.own, 0, -1).Result()
 	var strays []string
 	for _, payload := range slices.Backward(payloads) {
 		if held[payload] > 0 {
@@ -118,7 +118,7 @@ func (t *Tasks) knownKeys(ctx context.Context) (map[string]bool, error) {
 	}
 	pipe := client.TxPipeline() // no task moves in between
 	waiting := pipe.LRange(ctx, queueKey(t.opt.Agent), 0, -1)
-	inProgress := pipe.LRange(ctx, t.own(), 0, -1)
+	inProgress := pipe.LRange(ctx, t.own, 0, -1)
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, fmt.Errorf("list tasks that wait or are in progress: %w", err)
 	}
@@ -163,7 +163,7 @@ func (t *Tasks) Return(ctx context.Context) error {
 
 func (t *Tasks) giveBack(ctx context.Context, payload string) error {
 	pipe := t.outbox.link.get().TxPipeline()
-	pipe.LRem(ctx, t.own(), 1, payload)
+	pipe.LRem(ctx, t.own, 1, payload)
 	pipe.RPush(ctx, queueKey(t.opt.Agent), payload)
 	if _, err := pipe.Exec(ctx); err != nil {
 		return fmt.Errorf("give a task back: %w", err)

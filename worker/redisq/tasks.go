@@ -32,6 +32,7 @@ type Options struct {
 // in progress in the very transaction that stores its result.
 type Tasks struct {
 	opt    Options
+	own    string // the list of this instance's tasks in progress
 	health *health
 	fetch  *link   // waits in BLMOVE
 	looks  *link   // looks at lists by the way
@@ -83,7 +84,7 @@ func NewTasks(opt Options) *Tasks {
 	fetch := &link{server: opt.Server, size: 1}
 	fetch.server.replyTime = opt.PollingInterval + replyTime
 	t := &Tasks{
-		opt: opt, health: health, fetch: fetch, fetched: 1, suspect: true,
+		opt: opt, own: inProgressKey(opt.Agent, opt.Instance), health: health, fetch: fetch, fetched: 1, suspect: true,
 		looks:   &link{server: opt.Server, size: lookConnections},
 		outbox:  newOutbox(&link{server: opt.Server, size: outboxConnections}, health, opt.PollingInterval),
 		held:    map[string]holding{},
