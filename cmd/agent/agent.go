@@ -15,6 +15,7 @@ import (
 	"cluster-agent/actions"
 	"cluster-agent/events"
 	"cluster-agent/internal/cli"
+	"cluster-agent/internal/memory"
 	"cluster-agent/internal/node"
 	"cluster-agent/worker"
 	"cluster-agent/worker/journal"
@@ -116,7 +117,7 @@ func newAgent(s settings, notes *journal.Journal, log *logrus.Entry, env *enviro
 	presence := redisq.NewPresence(options)
 	compiled := compiledIn(s, machine, log, func() { a.tasks.Reconnect(); presence.Reconnect() })
 	source := redisq.NewEvents(s.events, s.tuning.PollingInterval, compiled.missedEvents, log)
-	a.background = append([]func(context.Context){presence.Run, source.Run, a.tasks.Inherit}, compiled.background...)
+	a.background = append([]func(context.Context){memory.Tend, presence.Run, source.Run, a.tasks.Inherit}, compiled.background...)
 
 	a.runner = &script.Runner{Environ: os.Environ(), Environment: environmentFile}
 	actionSet, err := registry(compiled.actions, s.actionDirs, a.runner)

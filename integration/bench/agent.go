@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cluster-agent/internal/cli"
+	"cluster-agent/internal/memory"
 	"cluster-agent/worker"
 	"cluster-agent/worker/journal"
 	"cluster-agent/worker/redisq"
@@ -41,6 +42,7 @@ func runAgent(id, address, dir, profile string) error {
 	defer func() { report(stopProfile()) }()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	go memory.Tend(ctx)
 	log := logrus.New()
 	log.SetOutput(os.Stderr)
 	log.SetFormatter(cli.JournalFormatter{})

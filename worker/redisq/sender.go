@@ -35,6 +35,7 @@ func (o *outbox) send(ctx context.Context) {
 		lost := exchange(ctx, client, batch)
 		o.settle(batch, time.Now())
 		o.watch(client, batch, lost)
+		clear(batch) // results may be large, and the next batch may be hours away
 		if lost != nil {
 			pause(ctx, retryPause(lost, o.interval))
 		}
