@@ -18,8 +18,8 @@ func (t *Tasks) Next(ctx context.Context, room int) (worker.Task, error) {
 		case err == nil:
 			// Even if ctx has ended meanwhile: the task has been taken.
 			t.health.worked(reading)
-			if task, ours, err := t.receive(ctx, taken); ours || err != nil {
-				return task, err
+			if task, ours, undecodable := t.receive(ctx, taken); ours || undecodable != nil {
+				return task, undecodable
 			}
 		case errors.Is(err, redis.Nil):
 			t.health.worked(reading)
