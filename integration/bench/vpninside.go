@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cluster-agent/internal/host"
+	"cluster-agent/internal/memory"
 	"cluster-agent/internal/node"
 	"github.com/sirupsen/logrus"
 )
@@ -33,6 +34,7 @@ func runInside(ctx context.Context, profile string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
+	go memory.Tend(ctx)
 	files := host.NewFiles("/")
 	manager, err := host.DetectManager(files, host.Exec{})
 	if err != nil {
@@ -50,11 +52,11 @@ func runInside(ctx context.Context, profile string) (err error) {
 		if err != nil {
 			return err
 		}
-		memory, err := peakMemory(os.Getpid())
+		peak, err := peakMemory(os.Getpid())
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(os.Stdout, took.Nanoseconds(), len(report.Plan.Lines()), memory)
+		fmt.Fprintln(os.Stdout, took.Nanoseconds(), len(report.Plan.Lines()), peak)
 	}
 	return nil
 }

@@ -1,28 +1,37 @@
-// Package memory has an agent take more memory while it works, which spares it a good part of
-// the garbage collector's time, and give it back when it rests.
+// Package memory has an agent take some memory to work with, whatever it does with it, and give
+// it back when it rests.
+//
+// The Go runtime lets as much garbage gather as there is memory in use (GOGC=100). That is too
+// little for an agent that uses 4 MiB, and under load would collect garbage fifty times a second, and
+// much for one that keeps what steps print, or the records of 10,000 nodes.
 package memory
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
 )
 
 const (
-	// workPercent is how much garbage may gather while an agent works, in percent of what is in
-	// use: an agent at rest uses so little that by the runtime's own measure, 100, it would
-	// collect garbage fifty times a second under load.
-	workPercent = 200
-	usual       = 100
+	// room is for what is in use and garbage together, in bytes.
+	room = 16 << 20
+	// Bounds of how much garbage may gather, in percent of what is in use.
+	least, most = 25, 200
 	// lookEvery is how often is looked whether the agent rests.
 	lookEvery = 10 * time.Second
 )
 
+// usual is what the runtime does if nobody has set GOGC.
+const usual = 100
+
 // Tend does so until ctx ends. Whoever has set GOGC knows better, and has memory given back alone.
 func Tend(ctx context.Context) {
-	if set := debug.SetGCPercent(workPercent); set != usual {
-		debug.SetGCPercent(set)
+	set := debug.SetGCPercent(usual)
+	debug.SetGCPercent(set)
+	if set == usual {
+		follow(ctx, usual)
 	}
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
@@ -30,7 +39,7 @@ func Tend(ctx context.Context) {
 	for {
 		select {
 		case <-ticker.C:
-			if watch.rests(allocated()) {
+			if watch.rests(read("/gc/heap/allocs:bytes")) {
 				debug.FreeOSMemory()
 			}
 		case <-ctx.Done():
@@ -39,9 +48,33 @@ func Tend(ctx context.Context) {
 	}
 }
 
-// allocated is how many bytes the process has ever allocated.
-func allocated() uint64 {
-	samples := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+// follow has the next collection of garbage decide how much may gather until the one after it:
+// a finalizer runs after each. percent is what counts now.
+func follow(ctx context.Context, percent int) {
+	// Without a pointer in it, it could share its memory with others, and live as long as they do.
+	runtime.SetFinalizer(&struct{ pointer *byte }{}, func(any) {
+		if ctx.Err() != nil {
+			return
+		}
+		if next := garbage(read("/gc/heap/live:bytes")); next != percent {
+			percent = next
+			debug.SetGCPercent(percent)
+		}
+		follow(ctx, percent)
+	})
+}
+
+// garbage is how much of it may gather, in percent of what is in use, in steps: each change
+// stops the process for a moment.
+func garbage(used uint64) int {
+	const step = 25
+	left := room - min(used, room)
+	percent := 100 * left / max(used, 1) / step * step
+	return int(min(max(percent, least), most))
+}
+
+func read(metric string) uint64 {
+	samples := []metrics.Sample{{Name: metric}}
 	metrics.Read(samples)
 	return samples[0].Value.Uint64()
 }

@@ -1,8 +1,11 @@
 package memory
 
 import (
+	"context"
 	"runtime"
+	"runtime/debug"
 	"testing"
+	"time"
 )
 
 func TestRests(t *testing.T) {
@@ -26,12 +29,35 @@ func TestRests(t *testing.T) {
 	}
 }
 
-func TestAllocated(t *testing.T) {
+func TestGarbage(t *testing.T) {
 	t.Parallel()
-	before := allocated()
-	kept := make([]byte, 1<<20)
-	if grown := allocated() - before; grown < 1<<20 {
-		t.Errorf("%d bytes", grown)
+	const MB = 1 << 20
+	for used, want := range map[uint64]int{
+		0: 200, MB: 200, 5 * MB: 200, 6 * MB: 150, 8 * MB: 100, 12 * MB: 25, 16 * MB: 25, 1000 * MB: 25,
+	} {
+		if got := garbage(used); got != want {
+			t.Errorf("%d bytes are in use: %d %%, want %d %%", used, got, want)
+		}
+	}
+}
+
+// The runtime does what is decided.
+//
+//nolint:paralleltest // it is about the whole process
+func TestTend(t *testing.T) {
+	defer debug.SetGCPercent(usual)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); Tend(ctx) }()
+	kept := make([]byte, 32<<20)
+	deadline := time.Now().Add(10 * time.Second)
+	for read("/gc/gogc:percent") != least && time.Now().Before(deadline) {
+		runtime.GC()
 	}
 	runtime.KeepAlive(kept)
+	if percent := read("/gc/gogc:percent"); percent != least {
+		t.Errorf("%d %% with 32 MiB in use", percent)
+	}
+	cancel()
+	<-ended
 }
