@@ -13,10 +13,13 @@ import (
 
 const (
 	bareRole    = "run-bare"
-	bareSlots   = 8 // of which the client keeps as many outstanding
+	bareSlots   = 32 // as an agent has
 	bareExec    = "module/bare-exec"
 	bareRunner  = "module/bare-runner"
 	bareJournal = "module/bare-journal"
+	// These two start nothing: what is left is Redis, and the journal.
+	bareNothing  = "module/bare-nothing"
+	bareRecorded = "module/bare-recorded"
 )
 
 // bareAgent is what is left of an agent when the engine is taken away: for each
@@ -25,7 +28,8 @@ const (
 //
 // It exists to show how far the protocol by itself is from package os/exec
 // alone, on a machine that Redis and the client have to share: no agent that
-// keeps to the protocol and starts its steps in the same way can be faster.
+// keeps to the protocol and starts its steps in the same way can be faster. And
+// what is between it and the agent is what the engine costs.
 type bareAgent struct {
 	id   string
 	step step

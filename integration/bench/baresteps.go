@@ -17,10 +17,16 @@ import (
 )
 
 // bareStep is how a bare agent starts the no-op: with package os/exec, as the agent
-// does it, or so and with the agent's journal.
+// does it, or so and with the agent's journal; or not at all, without the journal and with it.
 func bareStep(ctx context.Context, id, dir string) (step, error) {
 	actions := filepath.Join(dir, "actions")
-	if id == bareExec {
+	nothing := func(context.Context) (output, errput string, err error) { return "", "", nil }
+	switch id {
+	case bareNothing:
+		return nothing, nil
+	case bareRecorded:
+		return journaled(nothing, filepath.Join(dir, "bare-recorded"))
+	case bareExec:
 		return func(ctx context.Context) (output, errput string, err error) {
 			return execStep(ctx, filepath.Join(actions, "noop", stepName))
 		}, nil

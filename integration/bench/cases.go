@@ -18,6 +18,10 @@ func (s *stage) cases() []measurement {
 		{"limit: os/exec and bare commands, 8 outstanding", s.tasks(s.bare[0], "noop", 8)},
 		{"limit: own runner and bare commands, 8 outstanding", s.tasks(s.bare[1], "noop", 8)},
 		{"limit: these and the journal, 8 outstanding", s.tasks(s.bare[2], "noop", 8)},
+		{"limit: bare commands, no step, 1 outstanding", s.tasks(s.bare[3], "noop", 1)},
+		{"limit: bare commands, no step, 32 outstanding", s.tasks(s.bare[3], "noop", 32)},
+		{"limit: these and the journal, 1 outstanding", s.tasks(s.bare[4], "noop", 1)},
+		{"limit: these and the journal, 32 outstanding", s.tasks(s.bare[4], "noop", 32)},
 		{"other: asynq, in-process handler, 32 at once", s.asynq},
 	}
 	rows = append(rows,

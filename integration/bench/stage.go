@@ -22,7 +22,7 @@ type stage struct {
 	redis    *exec.Cmd
 	compiled *agentProcess    // steps compiled in
 	external *agentProcess    // steps are executables
-	bare     [3]*agentProcess // no engine: with package os/exec, with the agent's runner, and with its journal, too
+	bare     [5]*agentProcess // no engine: with package os/exec, with the agent's runner, and with its journal, too; no step, without and with journal
 	forget   [2]*agentProcess // no journal: steps compiled in, and executables
 }
 
@@ -70,7 +70,7 @@ func (s *stage) start(ctx context.Context, binary, profile string) error {
 			return err
 		}
 	}
-	for i, id := range []string{bareExec, bareRunner, bareJournal} {
+	for i, id := range []string{bareExec, bareRunner, bareJournal, bareNothing, bareRecorded} {
 		if s.bare[i], err = startAgent(ctx, s, id, self, bareRole, id, s.address, s.dir); err != nil {
 			return err
 		}
