@@ -3,13 +3,17 @@ package worker
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
-// crew handles tasks beside each other, each on a goroutine of its own. One that has done its
-// job waits for the next: a stack that has grown need not grow again for each task.
+// crew handles tasks beside each other, each on a goroutine of its own. Of those that have done
+// their job as many as tasks may run at once wait for the next: a stack that has grown need not
+// grow again for each task.
 type crew struct {
 	handle  func(running context.Context, task Task)
 	jobs    chan func()
+	most    int64 // that wait for a job
+	idle    atomic.Int64
 	members sync.WaitGroup
 	stop    func()
 }
@@ -19,7 +23,7 @@ func (w *Worker) hire(agent context.Context) *crew {
 	storing, stop := outlive(agent, w.cfg.StopGrace)
 	return &crew{
 		handle: func(running context.Context, task Task) { w.handle(running, storing, task) },
-		jobs:   make(chan func()), stop: stop,
+		jobs:   make(chan func()), most: int64(w.cfg.MaxConcurrency), stop: stop,
 	}
 }
 
@@ -33,9 +37,14 @@ func (c *crew) do(job func()) {
 }
 
 func (c *crew) work(job func()) {
-	job()
-	for job := range c.jobs {
+	for hired := true; hired; {
 		job()
+		if c.idle.Add(1) <= c.most {
+			job, hired = <-c.jobs
+		} else {
+			hired = false
+		}
+		c.idle.Add(-1)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cluster-agent/internal/cli"
+	"cluster-agent/internal/journald"
 	"cluster-agent/vpn/userspace"
 )
 
@@ -57,7 +58,7 @@ func run(argv []string, env *environment) int {
 	}
 	called, err := cli.Execute(command, env.Environment, args)
 	if isAgent(called) && !isTerminal(env.Stderr) {
-		return cli.ExitCode(err, &journalWriter{env.logger()})
+		return cli.ExitCode(err, &journald.Writer{Log: env.logger()})
 	}
 	return cli.ExitCode(err, env.Stderr)
 }
@@ -96,7 +97,7 @@ func subcommands(env *environment) []*cobra.Command {
 func (e *environment) logger() *logrus.Entry {
 	log := logrus.New()
 	log.SetOutput(e.Stderr)
-	log.SetFormatter(cli.JournalFormatter{})
+	log.SetFormatter(journald.Formatter{})
 	log.SetLevel(logrus.InfoLevel)
 	return logrus.NewEntry(log)
 }

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"cluster-agent/internal/cli"
+	"cluster-agent/internal/journald"
 	"cluster-agent/internal/node"
 	"cluster-agent/worker"
 	"cluster-agent/worker/redisq"
@@ -76,7 +76,7 @@ func readSettings(flags agentFlags, lookup func(string) string) (settings, error
 	if s.agent == "" {
 		r.wrong(errNoAgentID)
 	} else if err := checkAgentID(s.agent); err != nil {
-		r.wrong(fmt.Errorf("--agentid=%s: %w", cli.OneLine(s.agent), err))
+		r.wrong(fmt.Errorf("--agentid=%s: %w", journald.OneLine(s.agent), err))
 	}
 	if len(s.actionDirs) == 0 {
 		r.wrong(errNoActionsDir)
@@ -106,7 +106,7 @@ func (r *reader) wrong(err error) { r.errs = append(r.errs, err) }
 
 // wrongValue says what is wrong with the value of a variable.
 func (r *reader) wrongValue(name, text, format string, args ...any) {
-	r.wrong(fmt.Errorf("%s=%s: %w", name, cli.OneLine(text), fmt.Errorf(format, args...)))
+	r.wrong(fmt.Errorf("%s=%s: %w", name, journald.OneLine(text), fmt.Errorf(format, args...)))
 }
 
 // dirs makes paths absolute and drops empty ones.

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"cluster-agent/internal/cli"
+	"cluster-agent/internal/journald"
 	"cluster-agent/internal/memory"
 	"cluster-agent/worker"
 	"cluster-agent/worker/journal"
@@ -45,7 +45,7 @@ func runAgent(id, address, dir, profile string) error {
 	go memory.Tend(ctx)
 	log := logrus.New()
 	log.SetOutput(os.Stderr)
-	log.SetFormatter(cli.JournalFormatter{})
+	log.SetFormatter(journald.Formatter{})
 	notes, instance, err := benchJournal(id, dir)
 	if err != nil {
 		return err

@@ -27,12 +27,17 @@ func (n *Node) CutLink() error {
 // node never lost eth0.
 func (n *Node) RestoreLink(ctx context.Context) error {
 	n.unplugged.Store(false)
-	return errors.Join(n.wire(), n.awaitLink(ctx))
+	if err := n.wire(); err != nil {
+		return err
+	}
+	return n.awaitLink(ctx)
 }
 
 // wire lets packets pass between the node and the switch, or not: a node that is off sends
 // no last word.
 func (n *Node) wire() error {
+	n.wiring.Lock()
+	defer n.wiring.Unlock()
 	port, err := n.lab.switchLinks.LinkByName(n.port())
 	if err != nil {
 		return fmt.Errorf("find link of node %d: %w", n.ID, err)
@@ -50,18 +55,21 @@ func (n *Node) wire() error {
 // linked says whether the node has power and a cable.
 func (n *Node) linked() bool { return !n.off.Load() && !n.unplugged.Load() }
 
-// awaitLink waits until both ends of the cable, if there is one, are seen as up, which the
-// kernel does by and by. It looks instead of trying: a first packet that is lost costs a
-// second, until the address of the other is asked for again.
+// awaitLink waits until both ends of the cable, if there is one and the node wants it, are seen
+// as up, which the kernel does by and by. It looks instead of trying: a first packet that is lost
+// costs a second, until the address of the other is asked for again.
 func (n *Node) awaitLink(ctx context.Context) error {
 	link, err := n.links.LinkByName(nodeLink)
 	if err != nil {
 		return fmt.Errorf("find link %s: %w", nodeLink, err)
 	}
-	if setDown := link.Attrs().Flags&net.FlagUp == 0; setDown || !n.linked() {
-		return nil
+	if setDown := link.Attrs().Flags&net.FlagUp == 0; setDown {
+		return nil // by the node itself
 	}
 	return Until(ctx, time.Millisecond, func(context.Context) error {
+		if !n.linked() {
+			return nil
+		}
 		return errors.Join(isUp(n.lab.switchLinks, n.port()), isUp(n.links, nodeLink), n.listens6())
 	})
 }

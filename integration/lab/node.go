@@ -27,6 +27,7 @@ type Node struct {
 	services map[string]*Service
 
 	off, unplugged atomic.Bool
+	wiring         sync.Mutex // held while the link is made what these two say
 
 	mu      sync.Mutex
 	clients map[string]*redis.Client // by user

@@ -134,7 +134,10 @@ func (n *Node) removeVPN() error {
 // agents, cluster-admin. What a node that never was set up lacks is not started.
 func (n *Node) PowerOn(ctx context.Context) error {
 	n.off.Store(false)
-	if err := errors.Join(n.wire(), n.awaitLink(ctx)); err != nil {
+	if err := n.wire(); err != nil {
+		return err
+	}
+	if err := n.awaitLink(ctx); err != nil {
 		return err
 	}
 	if err := n.applySettings(); err != nil {

@@ -26,7 +26,8 @@ const (
 // usual is what the runtime does if nobody has set GOGC.
 const usual = 100
 
-// Tend does so until ctx ends. Whoever has set GOGC knows better, and has memory given back alone.
+// Tend does so until ctx ends; it is for the one process that calls it once. For whoever has set
+// GOGC memory is only given back.
 func Tend(ctx context.Context) {
 	set := debug.SetGCPercent(usual)
 	debug.SetGCPercent(set)
@@ -64,8 +65,8 @@ func follow(ctx context.Context, percent int) {
 	})
 }
 
-// garbage is how much of it may gather, in percent of what is in use, in steps: each change
-// stops the process for a moment.
+// garbage is how much of it may gather, in percent of what is in use, in steps, so that it does
+// not change all the time.
 func garbage(used uint64) int {
 	const step = 25
 	left := room - min(used, room)

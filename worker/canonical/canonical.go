@@ -2,8 +2,8 @@
 // encoding/json when it writes what it has read. A document is on one line, its keys are
 // sorted byte by byte, of equal keys the last counts, and numbers keep their spelling.
 //
-// It does so in one pass, without the maps and interfaces that encoding/json needs for that:
-// an agent writes two such documents for each task.
+// It does so without the maps and interfaces that encoding/json needs for that: an agent
+// writes two such documents for each task.
 package canonical
 
 import (
@@ -23,8 +23,11 @@ func Append(dst, document []byte, hides func(key string) bool, replacement strin
 	if !json.Valid(document) {
 		return dst, ErrInvalid
 	}
-	r := rewriter{rest: document, hides: hides, replacement: replacement}
-	return r.value(dst), nil
+	r := rewriter{rest: document, hides: hides, replacement: replacement, movable: 16*len(document) + 64<<10}
+	if written := r.value(dst); r.movable >= 0 {
+		return written, nil
+	}
+	return appendDecoded(dst, document, hides, replacement)
 }
 
 // rewriter reads a valid document to its end.
@@ -32,6 +35,10 @@ type rewriter struct {
 	rest        []byte
 	hides       func(key string) bool
 	replacement string
+	// movable is how many bytes may still be moved for members that are out of order. Who nests
+	// such objects deeply has each of them moved once for each level; once it is negative, no more
+	// is, and the document is to be written in another way.
+	movable int
 }
 
 // next is the first byte of what comes, behind spaces.
@@ -107,7 +114,8 @@ func (r *rewriter) object(dst []byte) []byte {
 		sorted = sorted && (len(members) == 0 || members[len(members)-1].key < m.key)
 		members = append(members, m)
 	}
-	if !sorted {
+	if !sorted && r.movable >= 0 {
+		r.movable -= len(dst) - begin
 		dst = arrange(dst, begin, members)
 	}
 	return append(dst, r.take(1)...)

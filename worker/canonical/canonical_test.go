@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -67,6 +68,25 @@ func TestAppendAdds(t *testing.T) {
 	t.Parallel()
 	if got, err := canonical.Append([]byte("x="), []byte(` {"b" : 1, "a": 2}`), nil, ""); string(got) != `x={"a":2,"b":1}` || err != nil {
 		t.Errorf("%s, %v", got, err)
+	}
+}
+
+// What would be moved ten thousand times is not: it takes no more memory, and so no more time,
+// than with encoding/json.
+//
+//nolint:paralleltest // it is about what the whole process allocates
+func TestAppendDeeplyOutOfOrder(t *testing.T) {
+	const depth = 9_990
+	document := []byte(strings.Repeat(`{"b":1,"a":`, depth) + `"` + strings.Repeat("x", 1<<20) + `"` + strings.Repeat("}", depth))
+	compare(t, document)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := canonical.Append(nil, document, isSecret, `"XXX"`); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 64<<20 {
+		t.Errorf("%d MiB for a document of 1", allocated>>20)
 	}
 }
 

@@ -103,8 +103,8 @@ func (r record) appendJSON(lines []byte) ([]byte, error) {
 	if r.Result != nil {
 		lines = strconv.AppendInt(append(lines, `,"result":{"ExitCode":`...), int64(r.Result.ExitCode), 10)
 		lines = appendProgress(append(lines, `,"Final":`...), r.Result.Final)
-		for _, held := range r.Result.Held {
-			lines = append(appendProgress(append(lines, `,"Held":[`...), held), ']')
+		if len(r.Result.Held) == 1 {
+			lines = append(appendProgress(append(lines, `,"Held":[`...), r.Result.Held[0]), ']')
 		}
 		lines = append(lines, '}')
 	}
@@ -116,7 +116,8 @@ func appendProgress(lines []byte, p worker.Progress) []byte {
 	return append(strconv.AppendInt(append(lines, `","progress":`...), int64(p.Percent), 10), '}')
 }
 
-// isSilent tells whether a result, if there is one, is statuses and no more.
+// isSilent tells whether a result, if there is one, is an exit code, a final status, at most
+// one report before it, and no more.
 func isSilent(r *worker.Result) bool {
 	if r == nil {
 		return true

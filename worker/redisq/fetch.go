@@ -51,7 +51,7 @@ func (t *Tasks) receive(ctx context.Context, taken stray) (_ worker.Task, ours b
 	return task, true, nil
 }
 
-// discard has what is no task forgotten. If it stays in progress, the next life does that.
+// discard has what is no task forgotten. If it stays in progress, it is found there again.
 func (t *Tasks) discard(ctx context.Context, taken stray) {
 	t.hold(taken.payload, taken.epoch)
 	defer t.release(taken.payload)
@@ -95,7 +95,7 @@ func (t *Tasks) fetchMore(ctx context.Context, client *redis.Client, room int) e
 	for len(replies) < min(room, t.expected()) {
 		replies = append(replies, pipe.Do(ctx, "lmove", queue, inProgress, "right", "left"))
 	}
-	runtime.Gosched() // what was handed out begins before the next is asked for
+	runtime.Gosched() // so that what was handed out can begin first
 	_, err := pipe.Exec(ctx)
 	if refusal := replies[0].Err(); isRefusal(refusal) && !errors.Is(refusal, redis.Nil) {
 		err = refusal // which comes before the end of the connection

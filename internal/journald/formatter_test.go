@@ -1,4 +1,4 @@
-package cli
+package journald
 
 import (
 	"bytes"
@@ -7,7 +7,7 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-func TestJournalPrefixes(t *testing.T) {
+func TestFormatter(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name   string
@@ -32,7 +32,7 @@ func TestJournalPrefixes(t *testing.T) {
 	} {
 		entry := &logrus.Entry{Logger: logrus.New(), Level: c.level, Message: c.text, Data: c.fields}
 		for range 2 { // with a buffer of its own, and with one of the logger
-			if got, err := (JournalFormatter{}).Format(entry); err != nil || string(got) != c.want {
+			if got, err := (Formatter{}).Format(entry); err != nil || string(got) != c.want {
 				t.Errorf("%s: got %q, %v, want %q", c.name, got, err, c.want)
 			}
 			entry.Buffer = &bytes.Buffer{}

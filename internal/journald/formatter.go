@@ -1,4 +1,5 @@
-package cli
+// Package journald writes a log as the journal of systemd wants to read it.
+package journald
 
 import (
 	"bytes"
@@ -10,14 +11,14 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// JournalFormatter writes lines with the prefixes of sd-daemon(3), by which
+// Formatter writes lines with the prefixes of sd-daemon(3), by which
 // journald files them under their level.
-type JournalFormatter struct{}
+type Formatter struct{}
 
 // Format implements [logrus.Formatter]. An entry of several lines, such as a
 // stack, has the prefix on each. What only looks like a prefix, such as a part of
 // a name that others gave, is kept away from where prefixes are.
-func (JournalFormatter) Format(entry *logrus.Entry) ([]byte, error) {
+func (Formatter) Format(entry *logrus.Entry) ([]byte, error) {
 	out := entry.Buffer
 	if out == nil { // as for a formatter that is called by itself
 		out = &bytes.Buffer{}
