@@ -61,8 +61,8 @@ type Journal interface {
 	// action and key are set.
 	Left() []Task
 	// Begin notes that a task is about to run, and which step of it has been
-	// started with that; none if step is empty. sync returns when no failure of the
-	// power can undo that any more.
+	// started with that. sync returns when no failure of the power can undo that any
+	// more; if step is empty, none is started, and until then a kill may undo it, too.
 	Begin(t Task, step string) (sync func() error)
 	// Step notes that a step of a task that was begun starts.
 	Step(t Task, step string) error

@@ -1,5 +1,10 @@
 package journal
 
+import (
+	"errors"
+	"runtime"
+)
+
 // batch is what goes to disk together.
 type batch struct {
 	done    chan struct{} // closed when it is there, or failed to get there
@@ -10,29 +15,6 @@ type batch struct {
 
 func newBatch() *batch {
 	return &batch{done: make(chan struct{}), lead: make(chan struct{}, 1)}
-}
-
-// write appends a record; the caller holds the lock, and the entries have what
-// the record says.
-func (j *Journal) write(r record) error {
-	line, err := r.encode(j.line[:0], j.log.seal)
-	if err != nil {
-		return err
-	}
-	j.line = line
-	fits, err := j.log.append(line)
-	if fits || err != nil {
-		return err
-	}
-	if err = j.log.begin(j.live()); err != nil || r.Kind != endKind {
-		return err
-	}
-	// No entry says any more what a task came to.
-	if j.line, err = r.encode(j.line[:0], j.log.seal); err != nil {
-		return err
-	}
-	_, err = j.log.append(j.line)
-	return err
 }
 
 // commit returns when a batch is on disk. One of those who wait brings it there,
@@ -64,12 +46,16 @@ func (j *Journal) commit(b *batch) error {
 // lead brings a batch to disk, and passes the lead to one of those who wait for
 // the next, if any do.
 func (j *Journal) lead(b *batch) error {
+	runtime.Gosched() // tasks that were fetched together begin together
 	j.mu.Lock()
+	written, busy := j.flush(), len(j.entries) > 1
 	generation, file := j.log.generation, j.log.files[j.log.current]
 	j.next = newBatch()
 	j.mu.Unlock()
 
-	b.err = j.disk.syncFile(file)
+	if b.err = errors.Join(b.err, written); b.err == nil {
+		b.err = j.disk.syncFile(file, busy)
+	}
 	close(b.done)
 
 	j.mu.Lock()

@@ -8,34 +8,67 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"cluster-agent/internal/aio"
 )
 
 // disk makes what was written survive a failure of the power. Tests have one of
 // their own, which knows what would be lost.
 type disk interface {
-	// syncFile is for the content of a file, and its size.
-	syncFile(file *os.File) error
+	// syncFile is for the content of a file, and its size. busy says that the processors have
+	// other things to do meanwhile; then it is asked once at a time.
+	syncFile(file *os.File, busy bool) error
 	// syncFolder is for the names in a folder.
 	syncFolder(path string) error
+	close() error
 }
 
 // realDisk is that of the machine.
-type realDisk struct{}
+type realDisk struct {
+	queue *aio.Queue // as soon as somebody was busy
+	noAIO bool       // the kernel does not let us
+}
 
-// syncFile is fdatasync(2): the time of the last change may be lost.
-func (realDisk) syncFile(file *os.File) error {
-	for {
-		err := unix.Fdatasync(int(file.Fd()))
-		if err == nil {
-			return nil
+// syncFile is fdatasync(2): the time of the last change may be lost. By asynchronous I/O it takes a
+// little longer, and a seventh less of the processor.
+func (d *realDisk) syncFile(file *os.File, busy bool) error {
+	if busy && !d.noAIO {
+		err := d.syncAsync(file)
+		if _, d.noAIO = errors.AsType[*aio.RefusedError](err); !d.noAIO {
+			return told(file, err)
 		}
-		if !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("bring %s to disk: %w", filepath.Base(file.Name()), err)
+	}
+	for {
+		if err := unix.Fdatasync(int(file.Fd())); !errors.Is(err, unix.EINTR) {
+			return told(file, err)
 		}
 	}
 }
 
-func (realDisk) syncFolder(path string) error {
+func told(file *os.File, err error) error {
+	if err != nil {
+		return fmt.Errorf("bring %s to disk: %w", filepath.Base(file.Name()), err)
+	}
+	return nil
+}
+
+func (d *realDisk) syncAsync(file *os.File) (err error) {
+	if d.queue == nil {
+		if d.queue, err = aio.Open(); err != nil {
+			return err
+		}
+	}
+	return d.queue.Fdatasync(file)
+}
+
+func (d *realDisk) close() error {
+	if d.queue == nil {
+		return nil
+	}
+	return d.queue.Close()
+}
+
+func (*realDisk) syncFolder(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("bring folder to disk: %w", err)

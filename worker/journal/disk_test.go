@@ -14,14 +14,14 @@ func TestRealDisk(t *testing.T) {
 	t.Parallel()
 	reader, writer, err := os.Pipe()
 	must(t, err)
-	if err := (realDisk{}).syncFile(writer); !errors.Is(err, unix.EINVAL) {
+	if err := new(realDisk).syncFile(writer, false); !errors.Is(err, unix.EINVAL) {
 		t.Errorf("a pipe: %v", err)
 	}
 	must(t, errors.Join(reader.Close(), writer.Close()))
-	if err := (realDisk{}).syncFolder("/proc/self"); !errors.Is(err, unix.EINVAL) {
+	if err := new(realDisk).syncFolder("/proc/self"); !errors.Is(err, unix.EINVAL) {
 		t.Errorf("a folder of processes: %v", err)
 	}
-	must(t, realDisk{}.syncFolder(t.TempDir()))
+	must(t, new(realDisk).syncFolder(t.TempDir()))
 }
 
 // TestAncestors: a new journal's folders are brought to disk up to the root, or to

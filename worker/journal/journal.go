@@ -17,9 +17,10 @@
 // zeros in advance: a record changes no metadata, as a rule needs no space on a disk
 // that has become full, and is on disk after one fdatasync(2).
 //
-// That a task is begun is on disk before the wait of [Journal.Begin] returns.
-// Which step it has come to is only written, which survives a kill and not a
-// power failure: after one, a task that was begun counts as started.
+// That a task is begun is on disk before the wait of [Journal.Begin] returns. Which step
+// it has come to is only written, which survives a kill and not a power failure: after
+// one, a task that was begun counts as started. The end of a task may be written a little
+// later: until then a kill leaves a task whose result the board turns out to have.
 //
 // What a task came to stays in the logs after its end, until they are written anew: see
 // [Journal.Ended]. It is only written, too.
@@ -50,9 +51,11 @@ type Journal struct {
 	ended   []worker.Ended    // in earlier lives, the last one last
 	kept    int64             // bytes of results kept
 	log     *log
-	line    []byte // to write records in
-	next    *batch // what is written and nobody has begun to bring to disk
-	leading bool   // somebody brings a batch to disk
+	// unwritten are lines of records. The beginnings of tasks are written by who brings them
+	// to disk, many at once, and their ends with them if that is about to happen.
+	unwritten []byte
+	next      *batch // what nobody has begun to bring to disk
+	leading   bool   // somebody brings a batch to disk
 }
 
 var _ worker.Journal = (*Journal)(nil)
@@ -73,7 +76,7 @@ type options struct {
 }
 
 func usual() options {
-	return options{disk: realDisk{}, logSize: logSize, newInstance: newInstance, newSalt: rand.Int64}
+	return options{disk: &realDisk{}, logSize: logSize, newInstance: newInstance, newSalt: rand.Int64}
 }
 
 func open(dir string, o options) (j *Journal, warning, err error) {
@@ -97,7 +100,9 @@ func (j *Journal) Instance() string { return j.instance }
 
 // Close gives the directory back. Nobody may use the journal any more.
 func (j *Journal) Close() error {
-	return errors.Join(j.log.close(), j.lock.Close())
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return errors.Join(j.flush(), j.log.close(), j.disk.close(), j.lock.Close())
 }
 
 // Past implements [worker.Journal].
@@ -141,7 +146,11 @@ func (j *Journal) Begin(task worker.Task, step string) (wait func() error) {
 		}
 		e.boot, e.step = j.boot, step
 	}
-	if err := j.write(e.record(task.Key)); err != nil {
+	err := j.note(e.record(task.Key))
+	if err == nil && step != "" {
+		err = j.flush() // nobody need wait for the disk
+	}
+	if err != nil {
 		return func() error { return err }
 	}
 	batch := j.next
@@ -157,7 +166,10 @@ func (j *Journal) Step(task worker.Task, name string) error {
 		return nil
 	}
 	e.step = name
-	return j.write(record{Kind: stepKind, Key: task.Key, Step: name})
+	if err := j.note(record{Kind: stepKind, Key: task.Key, Step: name}); err != nil {
+		return err
+	}
+	return j.flush()
 }
 
 // Forget implements [worker.Journal].
@@ -174,11 +186,17 @@ func (j *Journal) Forget(task worker.Task, result *worker.Result) error {
 		e.left--
 	}
 	dropped := j.drop(task.Key, e) // an equal one has a result of its own
+	last := endRecord(task.Key, result, time.Now())
 	if e.running+e.left > 0 {
-		return errors.Join(j.write(e.record(task.Key)), dropped)
+		last = e.record(task.Key)
+	} else {
+		delete(j.entries, task.Key)
 	}
-	delete(j.entries, task.Key)
-	return errors.Join(j.write(endRecord(task.Key, result, time.Now())), dropped)
+	err := j.note(last)
+	if err == nil && !j.willFlush() {
+		err = j.flush()
+	}
+	return errors.Join(err, dropped)
 }
 
 // Leave implements [worker.Journal].

@@ -92,7 +92,7 @@ func (l *log) begin(live []record) error {
 		return err
 	}
 	if err = l.put(number, content, 0); err == nil {
-		err = l.disk.syncFile(l.files[number])
+		err = l.disk.syncFile(l.files[number], false)
 	}
 	if err != nil {
 		// It may be on disk all the same, and count: nothing may be added to the older one.
@@ -107,16 +107,16 @@ func (l *log) begin(live []record) error {
 // may never get there, whatever later syncs say, and hides what comes behind it.
 func (l *log) giveUp() { l.end = l.sizes[l.current] }
 
-// append writes a record behind the others; false if it has no space.
-func (l *log) append(line []byte) (fits bool, err error) {
-	if l.end+len(line) > l.sizes[l.current] {
-		return false, nil
+// fits tells whether lines have space behind the records.
+func (l *log) fits(lines []byte) bool { return l.end+len(lines) <= l.sizes[l.current] }
+
+// append writes lines behind the records. What fails may be tried again.
+func (l *log) append(lines []byte) error {
+	if err := l.put(l.current, lines, l.end); err != nil {
+		return err
 	}
-	if err := l.put(l.current, line, l.end); err != nil {
-		return true, err
-	}
-	l.end += len(line)
-	return true, nil
+	l.end += len(lines)
+	return nil
 }
 
 func (l *log) close() error {

@@ -67,8 +67,10 @@ func memory(t *testing.T) string {
 	return dir
 }
 
+func (*powerDisk) close() error { return nil }
+
 // syncFile implements [disk].
-func (d *powerDisk) syncFile(file *os.File) error {
+func (d *powerDisk) syncFile(file *os.File, _ bool) error {
 	info, err := file.Stat()
 	must(d.t, err)
 	number := inodeOf(info)
