@@ -65,6 +65,7 @@ func (j *Journal) lead(b *batch) error {
 	}
 	if j.leading = j.next.awaited; j.leading {
 		j.next.lead <- struct{}{}
+		return b.err
 	}
-	return b.err
+	return errors.Join(b.err, j.flush())
 }

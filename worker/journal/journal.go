@@ -55,7 +55,7 @@ type Journal struct {
 	// to disk, many at once, and their ends with them if that is about to happen.
 	unwritten []byte
 	next      *batch // what nobody has begun to bring to disk
-	leading   bool   // somebody brings a batch to disk
+	leading   bool   // somebody brings a batch to disk, and writes then what is unwritten
 }
 
 var _ worker.Journal = (*Journal)(nil)
@@ -193,7 +193,7 @@ func (j *Journal) Forget(task worker.Task, result *worker.Result) error {
 		delete(j.entries, task.Key)
 	}
 	err := j.note(last)
-	if err == nil && !j.willFlush() {
+	if err == nil && !j.leading { // else that one writes it
 		err = j.flush()
 	}
 	return errors.Join(err, dropped)

@@ -53,7 +53,3 @@ func (j *Journal) beginLog() error {
 	}
 	return err
 }
-
-// willFlush tells whether somebody is certain to write what is not written yet, within the time
-// that two syncs take. The caller holds the lock.
-func (j *Journal) willFlush() bool { return j.leading && j.next.awaited }
