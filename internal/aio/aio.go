@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -71,6 +72,9 @@ func Open() (*Queue, error) {
 		return nil, &RefusedError{"eventfd", errors.Join(err, q.destroy())}
 	}
 	q.ended = os.NewFile(uintptr(eventfd), "eventfd")
+	if err = q.ended.SetReadDeadline(time.Time{}); err != nil { // Go cannot wait for it without a thread
+		return nil, &RefusedError{"eventfd", errors.Join(err, q.Close())}
+	}
 	q.request = request{operation: fdatasync, flags: tellsEventfd, eventfd: uint32(eventfd)} //nolint:gosec // small, and not negative
 	return q, nil
 }

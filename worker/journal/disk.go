@@ -34,7 +34,8 @@ type realDisk struct {
 func (d *realDisk) syncFile(file *os.File, busy bool) error {
 	if busy && !d.noAIO {
 		err := d.syncAsync(file)
-		if _, d.noAIO = errors.AsType[*aio.RefusedError](err); !d.noAIO {
+		d.noAIO = err != nil // whatever it was: the plain way tells
+		if _, refused := errors.AsType[*aio.RefusedError](err); !refused {
 			return told(file, err)
 		}
 	}

@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +23,23 @@ func TestRealDisk(t *testing.T) {
 		t.Errorf("a folder of processes: %v", err)
 	}
 	must(t, new(realDisk).syncFolder(t.TempDir()))
+}
+
+// TestBusyDisk: while others are busy it is the same, and of what the asynchronous I/O does not
+// take, or when there is none, the plain call tells.
+func TestBusyDisk(t *testing.T) {
+	t.Parallel()
+	d := new(realDisk)
+	file, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	must(t, err)
+	reader, writer, err := os.Pipe()
+	must(t, err)
+	must(t, d.syncFile(file, true))
+	if err := d.syncFile(writer, true); !errors.Is(err, unix.EINVAL) || !d.noAIO {
+		t.Errorf("a pipe: %v", err)
+	}
+	must(t, d.syncFile(file, true))
+	must(t, errors.Join(reader.Close(), writer.Close(), file.Close(), d.close()))
 }
 
 // TestAncestors: a new journal's folders are brought to disk up to the root, or to
