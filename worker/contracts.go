@@ -72,7 +72,8 @@ type Journal interface {
 	Result(t Task) (Result, error)
 	// Leave says that the task runs no more, though its result is not stored.
 	Leave(t Task)
-	// Forget says that the task is over, and that this result of it is stored; nil: another.
+	// Forget says that the task is over, and that this result of it is stored; nil: another. A
+	// kill in the next moment may undo that.
 	Forget(t Task, r *Result) error
 }
 

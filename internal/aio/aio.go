@@ -79,7 +79,8 @@ func Open() (*Queue, error) {
 	return q, nil
 }
 
-// Fdatasync does what fdatasync(2) does, and returns its errors, or a [*RefusedError].
+// Fdatasync does what fdatasync(2) does, and returns its errors, or a [*RefusedError]. After any
+// other error, which names a system call, the queue is of no use any more.
 func (q *Queue) Fdatasync(file *os.File) error {
 	q.request.file = uint32(file.Fd()) //nolint:gosec // descriptors are small
 	requests := [1]*request{&q.request}
@@ -101,10 +102,15 @@ func (q *Queue) wait() error {
 	}
 	var e event
 	n, _, errno := unix.Syscall6(unix.SYS_IO_GETEVENTS, q.context, 1, 1, uintptr(unsafe.Pointer(&e)), 0, 0) //nolint:gosec // how the kernel takes it
-	switch {
-	case n != 1:
+	if n != 1 {
 		return fmt.Errorf("io_getevents: %w", errno)
-	case e.result < 0:
+	}
+	return e.failure()
+}
+
+// failure is what a request came to: an error is a negative number.
+func (e event) failure() error {
+	if e.result < 0 {
 		return unix.Errno(-e.result)
 	}
 	return nil

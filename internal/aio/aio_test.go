@@ -51,11 +51,22 @@ func TestRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refused, ok := errors.AsType[*RefusedError](q.Fdatasync(writer))
-	if !ok || !errors.Is(refused, unix.EINVAL) {
-		t.Errorf("error is %v", refused)
+	err = q.Fdatasync(writer)
+	if _, refused := errors.AsType[*RefusedError](err); !refused || !errors.Is(err, unix.EINVAL) {
+		t.Errorf("error is %v", err)
 	}
 	if err := errors.Join(reader.Close(), writer.Close()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestFailure: a disk that fails says so in the event.
+func TestFailure(t *testing.T) {
+	t.Parallel()
+	if err := (event{result: -int64(unix.EIO)}).failure(); !errors.Is(err, unix.EIO) {
+		t.Errorf("error is %v", err)
+	}
+	if err := (event{}).failure(); err != nil {
+		t.Error(err)
 	}
 }

@@ -53,6 +53,9 @@ func syslogLevel(level logrus.Level) int {
 }
 
 func fields(entry *logrus.Entry) string {
+	if len(entry.Data) == 0 {
+		return ""
+	}
 	words := make([]string, 0, len(entry.Data))
 	for key, value := range entry.Data {
 		words = append(words, " "+key+"="+OneLine(fmt.Sprint(value)))

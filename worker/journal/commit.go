@@ -19,8 +19,7 @@ func newBatch() *batch {
 
 // commit returns when a batch is on disk. One of those who wait brings it there,
 // and who begins a task meanwhile waits for the next one: however many tasks begin
-// at once, few writes of the disk do, and a single one goes without a switch to
-// another goroutine.
+// at once, few writes of the disk do, and a single one goes without another goroutine.
 func (j *Journal) commit(b *batch) error {
 	j.mu.Lock()
 	switch {
@@ -48,12 +47,13 @@ func (j *Journal) commit(b *batch) error {
 func (j *Journal) lead(b *batch) error {
 	runtime.Gosched() // tasks that were fetched together begin together
 	j.mu.Lock()
-	written, busy := j.flush(), len(j.entries) > 1
+	b.err = j.flush()
+	busy := len(j.entries) > 1
 	generation, file := j.log.generation, j.log.files[j.log.current]
 	j.next = newBatch()
 	j.mu.Unlock()
 
-	if b.err = errors.Join(b.err, written); b.err == nil {
+	if b.err == nil {
 		b.err = j.disk.syncFile(file, busy)
 	}
 	close(b.done)
@@ -67,5 +67,6 @@ func (j *Journal) lead(b *batch) error {
 		j.next.lead <- struct{}{}
 		return b.err
 	}
-	return errors.Join(b.err, j.flush())
+	j.late = errors.Join(j.late, j.flush())
+	return b.err
 }

@@ -26,7 +26,7 @@ type disk interface {
 // realDisk is that of the machine.
 type realDisk struct {
 	queue *aio.Queue // as soon as somebody was busy
-	noAIO bool       // the kernel does not let us
+	noAIO bool       // it did not work
 }
 
 // syncFile is fdatasync(2): the time of the last change may be lost. By asynchronous I/O it takes a
@@ -34,19 +34,19 @@ type realDisk struct {
 func (d *realDisk) syncFile(file *os.File, busy bool) error {
 	if busy && !d.noAIO {
 		err := d.syncAsync(file)
-		d.noAIO = err != nil // whatever it was: the plain way tells
+		d.noAIO = err != nil // whatever it was: from now on the plain way tells
 		if _, refused := errors.AsType[*aio.RefusedError](err); !refused {
-			return told(file, err)
+			return named(file, err)
 		}
 	}
 	for {
 		if err := unix.Fdatasync(int(file.Fd())); !errors.Is(err, unix.EINTR) {
-			return told(file, err)
+			return named(file, err)
 		}
 	}
 }
 
-func told(file *os.File, err error) error {
+func named(file *os.File, err error) error {
 	if err != nil {
 		return fmt.Errorf("bring %s to disk: %w", filepath.Base(file.Name()), err)
 	}

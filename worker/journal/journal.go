@@ -56,6 +56,7 @@ type Journal struct {
 	unwritten []byte
 	next      *batch // what nobody has begun to bring to disk
 	leading   bool   // somebody brings a batch to disk, and writes then what is unwritten
+	late      error  // of ends that somebody else wrote; the next end tells
 }
 
 var _ worker.Journal = (*Journal)(nil)
@@ -102,7 +103,7 @@ func (j *Journal) Instance() string { return j.instance }
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return errors.Join(j.flush(), j.log.close(), j.disk.close(), j.lock.Close())
+	return errors.Join(j.late, j.flush(), j.log.close(), j.disk.close(), j.lock.Close())
 }
 
 // Past implements [worker.Journal].
@@ -185,7 +186,7 @@ func (j *Journal) Forget(task worker.Task, result *worker.Result) error {
 	} else {
 		e.left--
 	}
-	dropped := j.drop(task.Key, e) // an equal one has a result of its own
+	hadResult, dropped := e.result > 0, j.drop(task.Key, e) // an equal one has a result of its own
 	last := endRecord(task.Key, result, time.Now())
 	if e.running+e.left > 0 {
 		last = e.record(task.Key)
@@ -193,10 +194,11 @@ func (j *Journal) Forget(task worker.Task, result *worker.Result) error {
 		delete(j.entries, task.Key)
 	}
 	err := j.note(last)
-	if err == nil && !j.leading { // else that one writes it
+	if err == nil && (!j.leading || hadResult) { // else that one writes it
 		err = j.flush()
 	}
-	return errors.Join(err, dropped)
+	err, j.late = errors.Join(j.late, err, dropped), nil
+	return err
 }
 
 // Leave implements [worker.Journal].

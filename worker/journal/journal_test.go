@@ -38,7 +38,7 @@ func life(t *testing.T, dir string) *Journal {
 // kill ends a life as SIGKILL does: what was written stays, nothing is added.
 func (j *Journal) kill(t *testing.T) {
 	t.Helper()
-	must(t, errors.Join(j.log.close(), j.lock.Close()))
+	must(t, errors.Join(j.log.close(), j.disk.close(), j.lock.Close()))
 }
 
 // TestConformance: a crash is a journal that is not closed; a power failure is

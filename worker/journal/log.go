@@ -25,6 +25,7 @@ type log struct {
 	newSalt    func() int64
 	seal       int64 // of the one that is written to
 	end        int   // where the next record goes
+	spoilt     bool  // nothing may be added
 }
 
 func logPath(dir string, number int) string {
@@ -99,16 +100,16 @@ func (l *log) begin(live []record) error {
 		l.giveUp()
 		return err
 	}
-	l.current, l.generation, l.seal, l.end = number, generation, head.seal(), len(content)
+	l.current, l.generation, l.seal, l.end, l.spoilt = number, generation, head.seal(), len(content), false
 	return nil
 }
 
-// giveUp has the next record begin another log. What failed to get to disk once
+// giveUp has whoever writes next begin another log. What failed to get to disk once
 // may never get there, whatever later syncs say, and hides what comes behind it.
-func (l *log) giveUp() { l.end = l.sizes[l.current] }
+func (l *log) giveUp() { l.spoilt = true }
 
 // fits tells whether lines have space behind the records.
-func (l *log) fits(lines []byte) bool { return l.end+len(lines) <= l.sizes[l.current] }
+func (l *log) fits(lines []byte) bool { return !l.spoilt && l.end+len(lines) <= l.sizes[l.current] }
 
 // append writes lines behind the records. What fails may be tried again.
 func (l *log) append(lines []byte) error {

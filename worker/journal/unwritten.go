@@ -1,9 +1,8 @@
 package journal
 
-import "errors"
-
-// note adds a record to those that are to be written. The caller holds the lock, and
-// the entries have what the record says.
+// note adds a record to those that are to be written. If the log is full, it begins the other
+// one, where all but ends are by way of the entries. The caller holds the lock, and the entries
+// have what the record says.
 func (j *Journal) note(r record) error {
 	lines, err := r.encode(j.unwritten, j.log.seal)
 	if err != nil {
@@ -21,14 +20,14 @@ func (j *Journal) note(r record) error {
 	return err
 }
 
-// flush writes what is not written yet. If that fails it is tried again the next time. The
-// caller holds the lock.
+// flush writes what is not written yet. What fails is tried again the next time. The caller
+// holds the lock.
 func (j *Journal) flush() error {
+	if j.log.spoilt {
+		return j.beginLog()
+	}
 	if len(j.unwritten) == 0 {
 		return nil
-	}
-	if !j.log.fits(j.unwritten) { // for it was given up
-		return j.beginLog()
 	}
 	if err := j.log.append(j.unwritten); err != nil {
 		return err
@@ -37,19 +36,16 @@ func (j *Journal) flush() error {
 	return nil
 }
 
-// beginLog goes on in the other file, with what the entries say. The ends that are not written
-// yet go to the older one, if it takes them: what those tasks came to is read there, too. The
-// caller holds the lock.
+// beginLog goes on in the other file, with what the entries say. Ends that are not written yet
+// go to the older file, where they are read, too; if it does not take them, only what those
+// tasks came to is lost. The caller holds the lock.
 func (j *Journal) beginLog() error {
-	var unwritten error
-	if j.log.fits(j.unwritten) {
-		unwritten = j.log.append(j.unwritten)
+	if !j.log.spoilt && j.log.append(j.unwritten) == nil {
+		j.unwritten = j.unwritten[:0]
+	}
+	if err := j.log.begin(j.live()); err != nil {
+		return err
 	}
 	j.unwritten = j.unwritten[:0]
-	err := j.log.begin(j.live())
-	if err != nil { // tasks that wait for the next batch may be in no log
-		err = errors.Join(err, unwritten)
-		j.next.err = err
-	}
-	return err
+	return nil
 }
