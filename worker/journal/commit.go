@@ -35,20 +35,27 @@ func (j *Journal) commit(b *batch) error {
 			return b.err
 		case <-b.lead:
 		}
+		return j.lead(b, true)
 	default:
 		j.leading = true
+		busy := j.isBusy()
 		j.mu.Unlock()
+		return j.lead(b, busy)
 	}
-	return j.lead(b)
 }
 
+// isBusy tells whether others are at work. The task before may be one of the entries still: it is
+// forgotten when its client has its result, and may have pushed the next. The caller holds the lock.
+func (j *Journal) isBusy() bool { return len(j.entries) > 2 }
+
 // lead brings a batch to disk, and passes the lead to one of those who wait for
-// the next, if any do.
-func (j *Journal) lead(b *batch) error {
-	runtime.Gosched() // tasks that were fetched together begin together
+// the next, if any do. busy says that other tasks are in progress.
+func (j *Journal) lead(b *batch, busy bool) error {
+	if busy {
+		runtime.Gosched() // tasks that were fetched together begin together
+	}
 	j.mu.Lock()
 	b.err = j.flush()
-	busy := len(j.entries) > 1
 	generation, file := j.log.generation, j.log.files[j.log.current]
 	j.next = newBatch()
 	j.mu.Unlock()
