@@ -119,7 +119,14 @@ func TestBadCalls(t *testing.T) { //nolint:tparallel // its parts share the clus
 	}
 	calls := badCalls()
 	settle(ctx, t, c)
-	mustRun(ctx, t, c.Lab.Node(3), "apply-vpn-routes") // it stands by from now on
+	third := c.Lab.Node(3)
+	eventually(ctx, t, time.Minute, "its Redis has its endpoint", func(ctx context.Context) error {
+		if view := third.View(ctx); !view.Stands {
+			return fmt.Errorf("node 3 is %+v", view)
+		}
+		return nil
+	})
+	mustRun(ctx, t, third, "apply-vpn-routes") // it stands by from now on
 	before := state(ctx, t, c)
 	// One after the other: what one changes the next would see.
 	for name, call := range calls {
