@@ -16,6 +16,7 @@ import (
 	"cluster-agent/events"
 	"cluster-agent/internal/cli"
 	"cluster-agent/internal/memory"
+	"cluster-agent/internal/monitor"
 	"cluster-agent/internal/node"
 	"cluster-agent/worker"
 	"cluster-agent/worker/journal"
@@ -119,7 +120,7 @@ func newAgent(s settings, notes *journal.Journal, log *logrus.Entry, env *enviro
 	source := redisq.NewEvents(s.events, s.tuning.PollingInterval, compiled.missedEvents, log)
 	a.background = append([]func(context.Context){memory.Tend, presence.Run, source.Run, a.tasks.Inherit}, compiled.background...)
 
-	a.runner = &script.Runner{Environ: os.Environ(), Environment: environmentFile}
+	a.runner = &script.Runner{Environ: os.Environ(), Environment: environmentFile, TimerSlack: calm(log)}
 	actionSet, err := registry(compiled.actions, s.actionDirs, a.runner)
 	if err != nil {
 		return nil, err
@@ -134,6 +135,16 @@ func newAgent(s settings, notes *journal.Journal, log *logrus.Entry, env *enviro
 		Schemas: schema.NewChecker(sharedSchemas(s.installDir, log)...), Log: log, Stderr: env.Stderr, Tuning: s.tuning,
 	})
 	return a, err
+}
+
+// calm has the runtime's monitor thread look less often, where that is allowed, and returns the
+// timer slack that steps are to have then.
+func calm(log *logrus.Entry) time.Duration {
+	usual, err := monitor.Calm()
+	if err != nil {
+		log.Debugf("the runtime's monitor thread looks as often as ever: %v", err)
+	}
+	return usual
 }
 
 // environmentFile is in the agent's working directory.

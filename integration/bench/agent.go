@@ -13,6 +13,7 @@ import (
 
 	"cluster-agent/internal/journald"
 	"cluster-agent/internal/memory"
+	"cluster-agent/internal/monitor"
 	"cluster-agent/worker"
 	"cluster-agent/worker/journal"
 	"cluster-agent/worker/redisq"
@@ -43,6 +44,10 @@ func runAgent(id, address, dir, profile string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	go memory.Tend(ctx)
+	slack, err := monitor.Calm()
+	if err != nil {
+		return err
+	}
 	log := logrus.New()
 	log.SetOutput(os.Stderr)
 	log.SetFormatter(journald.Formatter{})
@@ -54,7 +59,7 @@ func runAgent(id, address, dir, profile string) error {
 		Agent: id, Instance: instance, Server: redisq.Server{Address: address, Name: id},
 		PollingInterval: 5 * time.Second, Log: logrus.NewEntry(log),
 	})
-	actions, err := benchActions(id, dir)
+	actions, err := benchActions(id, dir, slack)
 	if err != nil {
 		return err
 	}
@@ -80,9 +85,9 @@ func benchJournal(id, dir string) (notes worker.Journal, instance string, err er
 	return opened, opened.Instance(), nil
 }
 
-func benchActions(id, dir string) (*worker.Registry, error) {
+func benchActions(id, dir string, slack time.Duration) (*worker.Registry, error) {
 	if id == externalForgets {
-		runner := &script.Runner{Environ: os.Environ(), Environment: filepath.Join(dir, "environment")}
+		runner := &script.Runner{Environ: os.Environ(), Environment: filepath.Join(dir, "environment"), TimerSlack: slack}
 		return worker.NewRegistry(nil, script.NewSource(filepath.Join(dir, "actions"), runner))
 	}
 	again := noops("again", 1)

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"cluster-agent/worker"
 )
 
@@ -26,6 +28,9 @@ type Runner struct {
 	// DrainTime is how long a step's descriptors may stay open, in the hands of
 	// a background process, after the step itself has exited; 0 means 5 s.
 	DrainTime time.Duration
+	// TimerSlack is how much later than it asked for a step's sleeps may end
+	// (PR_SET_TIMERSLACK of prctl(2)); 0 means as those of the thread that starts it.
+	TimerSlack time.Duration
 
 	moment    time.Duration                     // see attend; 0 means 50 ms
 	openPidfd func(pid int) (fd int, err error) // nil: ask the kernel
@@ -65,6 +70,7 @@ func (r *Runner) run(ctx context.Context, path string, environ []string, call *w
 		return worker.Exit(exitExec, fmt.Errorf("connect step: %w", err))
 	}
 	defer s.close(&r.watches)
+	s.note(r.setSlack())
 	p, err := start(ctx, path, environ, s.pipes.theirs)
 	if err != nil {
 		return notStarted(ctx, err)
@@ -76,6 +82,14 @@ func (r *Runner) run(ctx context.Context, path string, environ []string, call *w
 		r.leave(s.giveAway(), path, call)
 	}
 	return p.end.step()
+}
+
+// setSlack gives the step's slack to this thread, from which the step has it.
+func (r *Runner) setSlack() error {
+	if r.TimerSlack == 0 {
+		return nil
+	}
+	return os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(r.TimerSlack.Nanoseconds()), 0, 0, 0)) //nolint:gosec // not negative
 }
 
 // leave warns of a background process, and keeps reading what it prints.

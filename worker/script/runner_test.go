@@ -79,6 +79,15 @@ func TestUnreadableEnvironment(t *testing.T) {
 	}
 }
 
+// TestTimerSlack: a step has the one that the runner says, whichever thread starts it.
+func TestTimerSlack(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	a.runner.TimerSlack = 123_456
+	a.step("10", "cat /proc/self/timerslack_ns")
+	a.want(0, "123456\n")
+}
+
 // TestWorkingDirectory: a step runs in the agent's, as the leader of a process
 // group of its own.
 func TestWorkingDirectory(t *testing.T) {
