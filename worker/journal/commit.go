@@ -61,7 +61,7 @@ func (j *Journal) lead(b *batch, busy bool) error {
 	j.mu.Unlock()
 
 	if b.err == nil {
-		b.err = j.disk.syncFile(file, busy)
+		b.err = j.disk.syncFile(file)
 	}
 	close(b.done)
 

@@ -8,68 +8,33 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
-
-	"cluster-agent/internal/aio"
 )
 
 // disk makes what was written survive a failure of the power. Tests have one of
 // their own, which knows what would be lost.
 type disk interface {
-	// syncFile is for the content of a file, and its size. busy says that the processors have
-	// other things to do meanwhile; then it is asked once at a time.
-	syncFile(file *os.File, busy bool) error
+	// syncFile is for the content of a file, and its size.
+	syncFile(file *os.File) error
 	// syncFolder is for the names in a folder.
 	syncFolder(path string) error
-	close() error
 }
 
 // realDisk is that of the machine.
-type realDisk struct {
-	queue *aio.Queue // as soon as somebody was busy
-	noAIO bool       // it did not work
-}
+type realDisk struct{}
 
-// syncFile is fdatasync(2): the time of the last change may be lost. By asynchronous I/O it takes a
-// little longer, and a seventh less of the processor.
-func (d *realDisk) syncFile(file *os.File, busy bool) error {
-	if busy && !d.noAIO {
-		err := d.syncAsync(file)
-		d.noAIO = err != nil // whatever it was: from now on the plain way tells
-		if _, refused := errors.AsType[*aio.RefusedError](err); !refused {
-			return named(file, err)
-		}
-	}
+// syncFile is fdatasync(2): the time of the last change may be lost.
+func (realDisk) syncFile(file *os.File) error {
 	for {
-		if err := unix.Fdatasync(int(file.Fd())); !errors.Is(err, unix.EINTR) {
-			return named(file, err)
+		switch err := unix.Fdatasync(int(file.Fd())); {
+		case err == nil:
+			return nil
+		case !errors.Is(err, unix.EINTR):
+			return fmt.Errorf("bring %s to disk: %w", filepath.Base(file.Name()), err)
 		}
 	}
 }
 
-func named(file *os.File, err error) error {
-	if err != nil {
-		return fmt.Errorf("bring %s to disk: %w", filepath.Base(file.Name()), err)
-	}
-	return nil
-}
-
-func (d *realDisk) syncAsync(file *os.File) (err error) {
-	if d.queue == nil {
-		if d.queue, err = aio.Open(); err != nil {
-			return err
-		}
-	}
-	return d.queue.Fdatasync(file)
-}
-
-func (d *realDisk) close() error {
-	if d.queue == nil {
-		return nil
-	}
-	return d.queue.Close()
-}
-
-func (*realDisk) syncFolder(path string) error {
+func (realDisk) syncFolder(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("bring folder to disk: %w", err)

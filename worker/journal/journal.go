@@ -77,7 +77,7 @@ type options struct {
 }
 
 func usual() options {
-	return options{disk: &realDisk{}, logSize: logSize, newInstance: newInstance, newSalt: rand.Int64}
+	return options{disk: realDisk{}, logSize: logSize, newInstance: newInstance, newSalt: rand.Int64}
 }
 
 func open(dir string, o options) (j *Journal, warning, err error) {
@@ -103,7 +103,7 @@ func (j *Journal) Instance() string { return j.instance }
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return errors.Join(j.late, j.flush(), j.log.close(), j.disk.close(), j.lock.Close())
+	return errors.Join(j.late, j.flush(), j.log.close(), j.lock.Close())
 }
 
 // Past implements [worker.Journal].

@@ -38,7 +38,7 @@ func life(t *testing.T, dir string) *Journal {
 // kill ends a life as SIGKILL does: what was written stays, nothing is added.
 func (j *Journal) kill(t *testing.T) {
 	t.Helper()
-	must(t, errors.Join(j.log.close(), j.disk.close(), j.lock.Close()))
+	must(t, errors.Join(j.log.close(), j.lock.Close()))
 }
 
 // TestConformance: a crash is a journal that is not closed; a power failure is
@@ -196,7 +196,7 @@ func TestSwitchCutOff(t *testing.T) {
 		must(t, os.WriteFile(logPath(dir, next), damaged, 0o600))
 		l, err := openLog(dir, usual())
 		must(t, err)
-		j := &Journal{dir: dir, disk: new(realDisk), entries: map[string]*entry{}, log: l}
+		j := &Journal{dir: dir, disk: realDisk{}, entries: map[string]*entry{}, log: l}
 		if err := j.recall(); err != nil || len(j.entries) != 5 || j.log.current != old {
 			t.Fatalf("cut at %d: %v, %d entries, log %d", cut, err, len(j.entries), j.log.current)
 		}
@@ -251,7 +251,7 @@ func TestFailedSwitch(t *testing.T) {
 	if err := j.log.begin(j.live()); !errors.Is(err, errDisk) {
 		t.Fatalf("error is %v", err)
 	}
-	j.log.disk = new(realDisk)
+	j.log.disk = realDisk{}
 	must(t, j.Step(task(1), "10a"))
 	must(t, j.Begin(task(2), "")())
 	must(t, j.Close())
@@ -268,7 +268,7 @@ func TestFailedSwitch(t *testing.T) {
 // brokenDisk takes nothing.
 type brokenDisk struct{ noDisk }
 
-func (brokenDisk) syncFile(*os.File, bool) error { return errDisk }
+func (brokenDisk) syncFile(*os.File) error { return errDisk }
 
 // TestUnwritable: a directory in which nothing can be made is a clear error.
 func TestUnwritable(t *testing.T) {
@@ -327,22 +327,22 @@ func sizeOf(t *testing.T, dir string) (size int64) {
 
 // slowDisk holds back what is brought to disk of files with a part in their names, until it is told.
 type slowDisk struct {
-	*realDisk
+	realDisk
 
 	part          string
 	writing, goOn chan struct{}
 }
 
 func newSlowDisk(part string) slowDisk {
-	return slowDisk{realDisk: new(realDisk), part: part, writing: make(chan struct{}), goOn: make(chan struct{})}
+	return slowDisk{part: part, writing: make(chan struct{}), goOn: make(chan struct{})}
 }
 
-func (d slowDisk) syncFile(file *os.File, busy bool) error {
+func (d slowDisk) syncFile(file *os.File) error {
 	if strings.Contains(filepath.Base(file.Name()), d.part) {
 		d.writing <- struct{}{}
 		<-d.goOn
 	}
-	return d.realDisk.syncFile(file, busy)
+	return d.realDisk.syncFile(file)
 }
 
 // TestKeepBeside: while a result is written, tasks begin; one that is forgotten

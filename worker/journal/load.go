@@ -34,7 +34,7 @@ func (j *Journal) load(o options) (warning, err error) {
 	j.instance = j.log.instance
 	// An earlier life may have been killed before it brought to disk what was read
 	// now, while the other file, which is about to be overwritten, is there.
-	err = errors.Join(err, o.disk.syncFile(j.log.files[j.log.current], false))
+	err = errors.Join(err, o.disk.syncFile(j.log.files[j.log.current]))
 	unreadable, found := j.findResults()
 	carried, encodeErr := j.carried(o.logSize / 4)
 	if err = errors.Join(err, found, encodeErr, j.log.begin(append(carried, j.live()...))); err != nil {

@@ -93,7 +93,7 @@ func (l *log) begin(live []record) error {
 		return err
 	}
 	if err = l.put(number, content, 0); err == nil {
-		err = l.disk.syncFile(l.files[number], false)
+		err = l.disk.syncFile(l.files[number])
 	}
 	if err != nil {
 		// It may be on disk all the same, and count: nothing may be added to the older one.

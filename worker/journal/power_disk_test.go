@@ -67,10 +67,8 @@ func memory(t *testing.T) string {
 	return dir
 }
 
-func (*powerDisk) close() error { return nil }
-
 // syncFile implements [disk].
-func (d *powerDisk) syncFile(file *os.File, _ bool) error {
+func (d *powerDisk) syncFile(file *os.File) error {
 	info, err := file.Stat()
 	must(d.t, err)
 	number := inodeOf(info)

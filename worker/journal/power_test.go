@@ -28,9 +28,8 @@ func small(d disk, salt *int64) options {
 // noDisk is for lives in which no power fails.
 type noDisk struct{}
 
-func (noDisk) syncFile(*os.File, bool) error { return nil }
-func (noDisk) syncFolder(string) error       { return nil }
-func (noDisk) close() error                  { return nil }
+func (noDisk) syncFile(*os.File) error { return nil }
+func (noDisk) syncFolder(string) error { return nil }
 
 // promises are what the journal has said that it knows.
 type promises struct {

@@ -91,7 +91,7 @@ func (j *Journal) writeTemporary(key string, content []byte) (path string, err e
 	}
 	_, err = file.Write(content)
 	if err == nil {
-		err = j.disk.syncFile(file, false)
+		err = j.disk.syncFile(file)
 	}
 	if err = errors.Join(err, file.Close()); err != nil {
 		return "", errors.Join(err, os.Remove(file.Name()))

@@ -186,7 +186,7 @@ func TestFailureIsOver(t *testing.T) {
 	if err := j.Forget(task(1), nil); !errors.Is(err, errDisk) {
 		t.Errorf("error is %v", err)
 	}
-	j.log.disk = new(realDisk)
+	j.log.disk = realDisk{}
 	must(t, j.Begin(task(2), "")())
 	must(t, j.Close())
 }
