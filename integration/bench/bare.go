@@ -9,6 +9,8 @@ import (
 	"net"
 	"slices"
 	"strings"
+
+	"cluster-agent/internal/monitor"
 )
 
 const (
@@ -48,7 +50,11 @@ type exchange struct {
 // runBare is the process of a bare agent. It goes on until something fails, or
 // it is killed.
 func runBare(ctx context.Context, id, address, dir string) error {
-	noop, err := bareStep(ctx, id, dir)
+	slack, err := monitor.Calm()
+	if err != nil {
+		return err
+	}
+	noop, err := bareStep(ctx, id, dir, slack)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"cluster-agent/worker"
 	"cluster-agent/worker/journal"
@@ -18,7 +19,7 @@ import (
 
 // bareStep is how a bare agent starts the no-op: with package os/exec, as the agent
 // does it, or so and with the agent's journal; or not at all, without the journal and with it.
-func bareStep(ctx context.Context, id, dir string) (step, error) {
+func bareStep(ctx context.Context, id, dir string, slack time.Duration) (step, error) {
 	actions := filepath.Join(dir, "actions")
 	nothing := func(context.Context) (output, errput string, err error) { return "", "", nil }
 	switch id {
@@ -35,7 +36,7 @@ func bareStep(ctx context.Context, id, dir string) (step, error) {
 	if err != nil {
 		return nil, err
 	}
-	runner := &script.Runner{Environ: os.Environ(), Environment: filepath.Join(dir, "environment")}
+	runner := &script.Runner{Environ: os.Environ(), Environment: filepath.Join(dir, "environment"), TimerSlack: slack}
 	action, err := script.NewSource(actions, runner).Lookup("noop")
 	if err != nil {
 		return nil, err
