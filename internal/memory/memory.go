@@ -8,6 +8,7 @@ package memory
 
 import (
 	"context"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -29,9 +30,7 @@ const usual = 100
 // Tend does so until ctx ends; it is for the one process that calls it once. For whoever has set
 // GOGC memory is only given back.
 func Tend(ctx context.Context) {
-	set := debug.SetGCPercent(usual)
-	debug.SetGCPercent(set)
-	if set == usual {
+	if os.Getenv("GOGC") == "" {
 		follow(ctx, usual)
 	}
 	ticker := time.NewTicker(lookEvery)

@@ -123,7 +123,7 @@ func (j *Journal) Left() []worker.Task {
 	var left []worker.Task
 	for key, e := range j.entries {
 		for range e.left {
-			if e.running == 0 {
+			if e.running == 0 && e.id != "" {
 				left = append(left, worker.Task{ID: e.id, Action: e.action, Key: key})
 			}
 		}
@@ -137,9 +137,10 @@ func (j *Journal) Begin(task worker.Task, step string) (wait func() error) {
 	defer j.mu.Unlock()
 	e := j.entries[task.Key]
 	if e == nil {
-		e = &entry{id: task.ID, action: task.Action}
+		e = &entry{}
 		j.entries[task.Key] = e
 	}
+	e.id, e.action = task.ID, task.Action
 	e.left = max(0, e.left-1)        // it is one of those, as a rule: they are handed out first
 	if e.running++; e.running == 1 { // else an equal one runs, and how far that has come counts
 		if e.begun == 0 || e.past(j.boot).Started {

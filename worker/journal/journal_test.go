@@ -143,7 +143,8 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
-// TestDamagedLine: a line that a disk has damaged costs its task alone.
+// TestDamagedLine: if a disk has damaged the line of a task's beginning, that of its step tells
+// all the same, and in later lives, that it had started.
 func TestDamagedLine(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -164,11 +165,23 @@ func TestDamagedLine(t *testing.T) {
 	must(t, err)
 	content[middle] ^= 1
 	must(t, os.WriteFile(path, content, 0o600))
-	j = life(t, dir)
-	for n, want := range []bool{true, false, true} {
-		if past := j.Past(task(n)); past.Started != want {
-			t.Errorf("task %d: %+v", n, past)
+	for number := range 3 {
+		j = life(t, dir)
+		for n := range 3 {
+			if past := j.Past(task(n)); !past.Started || past.Step != "10first" {
+				t.Errorf("life %d, task %d: %+v", number, n, past)
+			}
 		}
+		if left := j.Left(); len(left) != 2 {
+			t.Errorf("life %d: left are %+v", number, left)
+		}
+		must(t, j.Close())
+	}
+	j = life(t, dir)
+	must(t, j.Forget(task(1), nil))
+	must(t, j.Close())
+	if j = life(t, dir); j.Past(task(1)).Begun != 0 {
+		t.Error("task 1 is not forgotten")
 	}
 	must(t, j.Close())
 }
