@@ -118,7 +118,7 @@ func newAgent(s settings, notes *journal.Journal, log *logrus.Entry, env *enviro
 	presence := redisq.NewPresence(options)
 	compiled := compiledIn(s, machine, log, func() { a.tasks.Reconnect(); presence.Reconnect() })
 	source := redisq.NewEvents(s.events, s.tuning.PollingInterval, compiled.missedEvents, log)
-	a.background = append([]func(context.Context){memory.Tend, presence.Run, source.Run, a.tasks.Inherit}, compiled.background...)
+	a.background = append([]func(context.Context){tendMemory, presence.Run, source.Run, a.tasks.Inherit}, compiled.background...)
 
 	a.runner = &script.Runner{Environ: os.Environ(), Environment: environmentFile, TimerSlack: calm(log)}
 	actionSet, err := registry(compiled.actions, s.actionDirs, a.runner)
@@ -136,6 +136,8 @@ func newAgent(s settings, notes *journal.Journal, log *logrus.Entry, env *enviro
 	})
 	return a, err
 }
+
+func tendMemory(ctx context.Context) { memory.Tend(ctx, os.Getenv("GOGC")) }
 
 // calm has the runtime's monitor thread look less often, where that is allowed, and returns the
 // timer slack that steps are to have then.

@@ -43,11 +43,9 @@ func runAgent(id, address, dir, profile string) error {
 	defer func() { report(stopProfile()) }()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	go memory.Tend(ctx)
+	go memory.Tend(ctx, os.Getenv("GOGC"))
 	slack, err := monitor.Calm()
-	if err != nil {
-		return err
-	}
+	report(err)
 	log := logrus.New()
 	log.SetOutput(os.Stderr)
 	log.SetFormatter(journald.Formatter{})

@@ -51,9 +51,7 @@ type exchange struct {
 // it is killed.
 func runBare(ctx context.Context, id, address, dir string) error {
 	slack, err := monitor.Calm()
-	if err != nil {
-		return err
-	}
+	report(err)
 	noop, err := bareStep(ctx, id, dir, slack)
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ func runInside(ctx context.Context, profile string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	go memory.Tend(ctx)
+	go memory.Tend(ctx, os.Getenv("GOGC"))
 	files := host.NewFiles("/")
 	manager, err := host.DetectManager(files, host.Exec{})
 	if err != nil {

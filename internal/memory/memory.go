@@ -8,7 +8,6 @@ package memory
 
 import (
 	"context"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -28,9 +27,9 @@ const (
 const usual = 100
 
 // Tend does so until ctx ends; it is for the one process that calls it once. For whoever has set
-// GOGC memory is only given back.
-func Tend(ctx context.Context) {
-	if os.Getenv("GOGC") == "" {
+// the variable GOGC, of which gogc is the value, memory is only given back.
+func Tend(ctx context.Context, gogc string) {
+	if gogc == "" {
 		follow(ctx, usual)
 	}
 	ticker := time.NewTicker(lookEvery)
