@@ -118,9 +118,10 @@ func newAgent(s settings, notes *journal.Journal, log *logrus.Entry, env *enviro
 	presence := redisq.NewPresence(options)
 	compiled := compiledIn(s, machine, log, func() { a.tasks.Reconnect(); presence.Reconnect() })
 	source := redisq.NewEvents(s.events, s.tuning.PollingInterval, compiled.missedEvents, log)
-	a.background = append([]func(context.Context){tendMemory, presence.Run, source.Run, a.tasks.Inherit}, compiled.background...)
+	slack, keepCalm := calm(log)
+	a.background = append([]func(context.Context){tendMemory, keepCalm, presence.Run, source.Run, a.tasks.Inherit}, compiled.background...)
 
-	a.runner = &script.Runner{Environ: os.Environ(), Environment: environmentFile, TimerSlack: calm(log)}
+	a.runner = &script.Runner{Environ: os.Environ(), Environment: environmentFile, TimerSlack: slack}
 	actionSet, err := registry(compiled.actions, s.actionDirs, a.runner)
 	if err != nil {
 		return nil, err
@@ -139,14 +140,17 @@ func newAgent(s settings, notes *journal.Journal, log *logrus.Entry, env *enviro
 
 func tendMemory(ctx context.Context) { memory.Tend(ctx, os.Getenv("GOGC")) }
 
-// calm has the runtime's monitor thread look less often, where that is allowed, and returns the
-// timer slack that steps are to have then.
-func calm(log *logrus.Entry) time.Duration {
-	usual, err := monitor.Calm()
-	if err != nil {
-		log.Debugf("the runtime's monitor thread looks as often as ever: %v", err)
+// calm has the runtime's monitor thread look less often, where that is allowed. It returns the timer
+// slack that was usual, for steps, and what is to be done while the agent runs.
+func calm(log *logrus.Entry) (usual time.Duration, keep func(context.Context)) {
+	tell := func(err error) {
+		if err != nil {
+			log.Debugf("the runtime's monitor thread: %v", err)
+		}
 	}
-	return usual
+	usual, err := monitor.Calm()
+	tell(err)
+	return usual, func(ctx context.Context) { tell(monitor.Keep(ctx, usual)) }
 }
 
 // environmentFile is in the agent's working directory.

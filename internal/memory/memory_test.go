@@ -61,3 +61,22 @@ func TestTend(t *testing.T) {
 	cancel()
 	<-ended
 }
+
+// Who has set GOGC, if only to what is usual, is obeyed.
+//
+//nolint:paralleltest // it is about the whole process
+func TestTendObeys(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); Tend(ctx, "100") }()
+	kept := make([]byte, 32<<20)
+	for range 50 { // by then it would have been done
+		runtime.GC()
+	}
+	runtime.KeepAlive(kept)
+	if percent := read("/gc/gogc:percent"); percent != usual {
+		t.Errorf("%d %% with 32 MiB in use", percent)
+	}
+	cancel()
+	<-ended
+}

@@ -5,64 +5,122 @@
 // 50 µs it does so thousands of times a second: a seventh of what an agent under load takes. A
 // sleep may end a little later than it was asked for; how much, its slack, is the thread's own
 // (PR_SET_TIMERSLACK of prctl(2), proc_pid_timerslack_ns(5)).
+//
+// A thread inherits the slack of the one that starts it, a process likewise. So what the monitor
+// thread starts, and that in turn, has to be given back what was usual: [Keep] does.
 package monitor
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
-// slack is as long as the kernel may let another process have the processor anyhow.
-const slack = time.Millisecond
+const (
+	// slack is as long as the kernel may let another process have the processor anyhow.
+	slack = time.Millisecond
+	// lookEvery is how often is looked for threads that have inherited it.
+	lookEvery = 10 * time.Second
+)
 
-// Calm does so from now on, with one write to /proc, and returns the slack that the process began
-// with: a thread that the monitor thread starts inherits its slack, and so do processes of that
-// thread. Without CAP_SYS_NICE the kernel does not allow it, [os.ErrPermission], and all is as it was.
+// Calm does so from now on, and returns the slack that the process began with; 0: nothing was
+// changed, since that is as much already, or the kernel knows none, as for real-time processes.
+// Without CAP_SYS_NICE it is not allowed, [os.ErrPermission].
 func Calm() (usual time.Duration, err error) {
-	if usual, err = mainThreads(); err != nil {
-		return 0, fmt.Errorf("read the timer slack: %w", err)
+	if usual, err = slackOf("self"); err != nil || usual == 0 || usual >= slack {
+		return 0, err
 	}
-	thread, err := find()
-	if err != nil {
-		return 0, fmt.Errorf("find the runtime's monitor thread: %w", err)
-	}
-	if err = os.WriteFile(slackOf(thread), strconv.AppendInt(nil, slack.Nanoseconds(), 10), 0); err != nil {
-		return 0, fmt.Errorf("set the timer slack: %w", err)
-	}
-	return usual, nil
-}
-
-// mainThreads returns the slack of the main thread, which nobody has changed.
-func mainThreads() (time.Duration, error) {
-	text, err := os.ReadFile(slackOf("self"))
+	threads, err := list()
 	if err != nil {
 		return 0, err
+	}
+	return usual, setSlack(monitorAmong(threads), slack)
+}
+
+// Keep gives the other threads back what is usual, from time to time, until ctx ends or that
+// fails. usual is what [Calm] has returned.
+func Keep(ctx context.Context, usual time.Duration) error {
+	if usual == 0 {
+		return nil
+	}
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			if err := heal(usual); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func heal(usual time.Duration) error {
+	threads, err := list()
+	if err != nil {
+		return err
+	}
+	for _, thread := range threads {
+		if thread == monitorAmong(threads) {
+			continue
+		}
+		now, err := slackOf(thread)
+		if err == nil && now == slack {
+			err = setSlack(thread, usual)
+		}
+		if err != nil && !isGone(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+func isGone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH)
+}
+
+// list returns the threads in the order in which they began, as the kernel does.
+func list() ([]string, error) {
+	tasks, err := os.Open("/proc/self/task")
+	if err != nil {
+		return nil, fmt.Errorf("list threads: %w", err)
+	}
+	threads, err := tasks.Readdirnames(-1)
+	if err = errors.Join(err, tasks.Close()); err != nil {
+		return nil, fmt.Errorf("list threads: %w", err)
+	}
+	if len(threads) < 2 {
+		return nil, errors.New("list threads: there is the main one alone")
+	}
+	return threads, nil
+}
+
+// monitorAmong returns the monitor thread: the runtime starts it before any other but the main one.
+func monitorAmong(threads []string) string { return threads[1] }
+
+func slackOf(thread string) (time.Duration, error) {
+	text, err := os.ReadFile(slackFile(thread))
+	if err != nil {
+		return 0, fmt.Errorf("read timer slack: %w", err)
 	}
 	ns, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
 	return time.Duration(ns), err
 }
 
-func slackOf(thread string) string { return filepath.Join("/proc", thread, "timerslack_ns") }
-
-// find returns the number of the monitor thread: the runtime starts it before any other, and the
-// kernel lists threads in the order in which they began.
-func find() (thread string, err error) {
-	tasks, err := os.Open("/proc/self/task")
-	if err != nil {
-		return "", err
+func setSlack(thread string, d time.Duration) error {
+	if err := os.WriteFile(slackFile(thread), strconv.AppendInt(nil, d.Nanoseconds(), 10), 0); err != nil {
+		return fmt.Errorf("set timer slack: %w", err)
 	}
-	defer func() { err = errors.Join(err, tasks.Close()) }()
-	threads, err := tasks.Readdirnames(2)
-	if err != nil {
-		return "", err
-	}
-	if len(threads) < 2 {
-		return "", errors.New("no other thread than the main one")
-	}
-	return threads[1], nil
+	return nil
 }
+
+func slackFile(thread string) string { return filepath.Join("/proc", thread, "timerslack_ns") }

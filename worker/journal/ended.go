@@ -48,7 +48,7 @@ func endings(older, newer []record, now time.Time) []worker.Ended {
 	decided := map[string]bool{} // by a later record
 	for _, records := range [...][]record{newer, older} {
 		for _, r := range slices.Backward(records) {
-			if r.Kind == stepKind || decided[r.Key] {
+			if decided[r.Key] {
 				continue
 			}
 			decided[r.Key] = true

@@ -4,7 +4,7 @@ import "cluster-agent/worker"
 
 // entry is what is known of the tasks with one payload.
 type entry struct {
-	id      string // "": all that is known is a step that was started
+	id      string
 	action  string
 	begun   int    // how often it was begun, in this life and earlier ones, and started for all but the last
 	running int    // how many run in this life; equal payloads may run at once
@@ -32,8 +32,8 @@ func replay(entries map[string]*entry, r record) {
 	switch e := entries[r.Key]; {
 	case r.Kind == beginKind:
 		entries[r.Key] = &entry{id: r.ID, action: r.Action, begun: r.Begun, boot: r.Boot, step: r.Step, left: max(1, r.Count)}
-	case e == nil && r.Kind == stepKind: // the line of its beginning was damaged
-		entries[r.Key] = &entry{begun: 1, step: r.Step}
+	case e == nil && r.Kind == stepKind && r.ID != "": // the line of its beginning was damaged
+		entries[r.Key] = &entry{id: r.ID, action: r.Action, begun: 1, step: r.Step, left: 1}
 	case e == nil:
 	case r.Kind == stepKind:
 		e.step = r.Step

@@ -123,7 +123,7 @@ func (j *Journal) Left() []worker.Task {
 	var left []worker.Task
 	for key, e := range j.entries {
 		for range e.left {
-			if e.running == 0 && e.id != "" {
+			if e.running == 0 {
 				left = append(left, worker.Task{ID: e.id, Action: e.action, Key: key})
 			}
 		}
@@ -137,10 +137,9 @@ func (j *Journal) Begin(task worker.Task, step string) (wait func() error) {
 	defer j.mu.Unlock()
 	e := j.entries[task.Key]
 	if e == nil {
-		e = &entry{}
+		e = &entry{id: task.ID, action: task.Action}
 		j.entries[task.Key] = e
 	}
-	e.id, e.action = task.ID, task.Action
 	e.left = max(0, e.left-1)        // it is one of those, as a rule: they are handed out first
 	if e.running++; e.running == 1 { // else an equal one runs, and how far that has come counts
 		if e.begun == 0 || e.past(j.boot).Started {
@@ -168,7 +167,7 @@ func (j *Journal) Step(task worker.Task, name string) error {
 		return nil
 	}
 	e.step = name
-	if err := j.note(record{Kind: stepKind, Key: task.Key, Step: name}); err != nil {
+	if err := j.note(record{Kind: stepKind, Key: task.Key, ID: e.id, Action: e.action, Step: name}); err != nil {
 		return err
 	}
 	return j.flush()

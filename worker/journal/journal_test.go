@@ -144,11 +144,14 @@ func TestCutOff(t *testing.T) {
 }
 
 // TestDamagedLine: if a disk has damaged the line of a task's beginning, that of its step tells
-// all the same, and in later lives, that it had started.
+// all the same, and in later lives, that it had started, and that it has not ended.
 func TestDamagedLine(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	j := life(t, dir)
+	must(t, j.Begin(task(1), "")())
+	must(t, j.Step(task(1), "10first"))
+	must(t, j.Forget(task(1), &worker.Result{ExitCode: 7})) // an earlier task with the same payload
 	var middle int
 	for n := range 3 {
 		must(t, j.Begin(task(n), "")())
@@ -157,7 +160,7 @@ func TestDamagedLine(t *testing.T) {
 		}
 	}
 	for n := range 3 {
-		must(t, j.Step(task(n), "10first"))
+		must(t, j.Step(task(n), "20second"))
 	}
 	path := logPath(dir, j.log.current)
 	j.kill(t)
@@ -165,23 +168,22 @@ func TestDamagedLine(t *testing.T) {
 	must(t, err)
 	content[middle] ^= 1
 	must(t, os.WriteFile(path, content, 0o600))
-	for number := range 3 {
+	for range 3 {
 		j = life(t, dir)
 		for n := range 3 {
-			if past := j.Past(task(n)); !past.Started || past.Step != "10first" {
-				t.Errorf("life %d, task %d: %+v", number, n, past)
+			if past := j.Past(task(n)); !past.Started || past.Step != "20second" {
+				t.Errorf("task %d: %+v", n, past)
 			}
 		}
-		if left := j.Left(); len(left) != 2 {
-			t.Errorf("life %d: left are %+v", number, left)
+		if left, ended := j.Left(), j.Ended(); len(left) != 3 || len(ended) != 0 {
+			t.Errorf("left are %+v, ended have %+v", left, ended)
 		}
-		must(t, j.Close())
+		j.kill(t)
 	}
 	j = life(t, dir)
 	must(t, j.Forget(task(1), nil))
-	must(t, j.Close())
-	if j = life(t, dir); j.Past(task(1)).Begun != 0 {
-		t.Error("task 1 is not forgotten")
+	if left := j.Left(); len(left) != 2 {
+		t.Errorf("left are %+v", left)
 	}
 	must(t, j.Close())
 }

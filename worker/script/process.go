@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
 )
 
 // A file that is open for writing cannot be executed (ETXTBSY): a package
@@ -36,7 +38,7 @@ type process struct {
 //
 // It is what package os/exec comes down to, without what a step has no use for:
 // a search in PATH, sorting out the environment, files, goroutines.
-func start(ctx context.Context, path string, environ []string, descriptors []int) (*process, error) {
+func (r *Runner) start(ctx context.Context, path string, environ []string, descriptors []int) (*process, error) {
 	p := &process{pidfd: none}
 	attr := &syscall.ProcAttr{Env: environ, Files: make([]uintptr, len(descriptors)), Sys: &syscall.SysProcAttr{Setpgid: true}}
 	for n, fd := range descriptors {
@@ -45,7 +47,7 @@ func start(ctx context.Context, path string, environ []string, descriptors []int
 	file := asFile(path)
 	var err error
 	for pause := firstPause; ; pause *= 2 {
-		p.pid, err = syscall.ForkExec(file, []string{file}, attr)
+		p.pid, err = r.fork(file, attr)
 		if err == nil {
 			return p, nil
 		}
@@ -56,6 +58,16 @@ func start(ctx context.Context, path string, environ []string, descriptors []int
 			return nil, err
 		}
 	}
+}
+
+// fork starts the file on a thread that has the step's timer slack, which it inherits.
+func (r *Runner) fork(file string, attr *syscall.ProcAttr) (pid int, err error) {
+	if ns := r.TimerSlack.Nanoseconds(); ns > 0 {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(ns), 0, 0, 0) //nolint:errcheck // a step with another slack is better than none
+	}
+	return syscall.ForkExec(file, []string{file}, attr)
 }
 
 // asFile keeps the interpreter of a script from taking its path for an option,

@@ -9,8 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"cluster-agent/worker"
 )
 
@@ -70,8 +68,7 @@ func (r *Runner) run(ctx context.Context, path string, environ []string, call *w
 		return worker.Exit(exitExec, fmt.Errorf("connect step: %w", err))
 	}
 	defer s.close(&r.watches)
-	s.note(r.setSlack())
-	p, err := start(ctx, path, environ, s.pipes.theirs)
+	p, err := r.start(ctx, path, environ, s.pipes.theirs)
 	if err != nil {
 		return notStarted(ctx, err)
 	}
@@ -82,14 +79,6 @@ func (r *Runner) run(ctx context.Context, path string, environ []string, call *w
 		r.leave(s.giveAway(), path, call)
 	}
 	return p.end.step()
-}
-
-// setSlack gives the step's slack to this thread, from which the step has it.
-func (r *Runner) setSlack() error {
-	if r.TimerSlack == 0 {
-		return nil
-	}
-	return os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(r.TimerSlack.Nanoseconds()), 0, 0, 0)) //nolint:gosec // not negative
 }
 
 // leave warns of a background process, and keeps reading what it prints.
