@@ -46,37 +46,44 @@ func TestGarbage(t *testing.T) {
 //nolint:paralleltest // it is about the whole process
 func TestTend(t *testing.T) {
 	defer debug.SetGCPercent(usual)
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() { defer close(ended); Tend(ctx, "") }()
-	kept := make([]byte, 32<<20)
 	deadline := time.Now().Add(10 * time.Second)
-	for read("/gc/gogc:percent") != least && time.Now().Before(deadline) {
-		runtime.GC()
-	}
-	runtime.KeepAlive(kept)
-	if percent := read("/gc/gogc:percent"); percent != least {
-		t.Errorf("%d %% with 32 MiB in use", percent)
-	}
-	cancel()
-	<-ended
+	whileTended(t, "", func() {
+		for read("/gc/gogc:percent") != least && time.Now().Before(deadline) {
+			runtime.GC()
+		}
+		wantPercent(t, least)
+	})
 }
 
 // Who has set GOGC, if only to what is usual, is obeyed.
 //
 //nolint:paralleltest // it is about the whole process
 func TestTendObeys(t *testing.T) {
+	defer debug.SetGCPercent(usual)
+	whileTended(t, "100", func() {
+		for range 50 { // by then it would have been done
+			runtime.GC()
+		}
+		wantPercent(t, usual)
+	})
+}
+
+// whileTended does something with 32 MiB in use.
+func whileTended(t *testing.T, gogc string, do func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { defer close(ended); Tend(ctx, "100") }()
+	go func() { defer close(ended); Tend(ctx, gogc) }()
 	kept := make([]byte, 32<<20)
-	for range 50 { // by then it would have been done
-		runtime.GC()
-	}
+	do()
 	runtime.KeepAlive(kept)
-	if percent := read("/gc/gogc:percent"); percent != usual {
-		t.Errorf("%d %% with 32 MiB in use", percent)
-	}
 	cancel()
 	<-ended
+}
+
+func wantPercent(t *testing.T, want uint64) {
+	t.Helper()
+	if percent := read("/gc/gogc:percent"); percent != want {
+		t.Errorf("%d %% with 32 MiB in use, want %d %%", percent, want)
+	}
 }

@@ -38,10 +38,13 @@ func Calm() (usual time.Duration, err error) {
 		return 0, err
 	}
 	threads, err := list()
+	if err == nil {
+		err = setSlack(monitorAmong(threads), slack)
+	}
 	if err != nil {
 		return 0, err
 	}
-	return usual, setSlack(monitorAmong(threads), slack)
+	return usual, nil
 }
 
 // Keep gives the other threads back what is usual, from time to time, until ctx ends or that
