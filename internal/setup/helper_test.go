@@ -70,7 +70,7 @@ func newMachine(t *testing.T) *machine {
 	must(t, err)
 	log := logrus.New()
 	log.SetOutput(io.Discard)
-	m := &machine{t: t, files: files, address: freeAddress(t)}
+	m := &machine{t: t, files: files, address: reservedAddress(t)}
 	m.opts = Options{
 		Files:        files,
 		Services:     host.NewSupervised(files, host.Exec{}),
@@ -88,13 +88,23 @@ func newMachine(t *testing.T) *machine {
 	return m
 }
 
-// freeAddress is one that nobody listens on just now.
-func freeAddress(t *testing.T) string {
+// reservedAddress is one that nobody else gets while the test runs, also when
+// Redis is away for its restart: the kernel gives no port out that is bound, yet
+// lets who asks for it by number listen, as long as no one else does.
+func reservedAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	must(t, err)
-	must(t, listener.Close())
-	return listener.Addr().String()
+	t.Cleanup(func() { must(t, syscall.Close(socket)) })
+	must(t, syscall.SetsockoptInt(socket, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1))
+	must(t, syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	bound, err := syscall.Getsockname(socket)
+	must(t, err)
+	inet, ok := bound.(*syscall.SockaddrInet4)
+	if !ok {
+		t.Fatalf("bound to %T", bound)
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(inet.Port))
 }
 
 func (m *machine) port() string {
