@@ -60,6 +60,7 @@ func runAgent(env *environment, flags agentFlags) error {
 	if err = errors.Join(err, enter(settings.stateDir)); err != nil {
 		return cannotStart(log, err)
 	}
+	log.Logger.SetLevel(settings.logLevel)
 	notes, err := openJournal(settings.agent, log)
 	if err != nil {
 		return cannotStart(log, err)

@@ -17,6 +17,8 @@ Settings are environment variables. What is wrong with them is said at start:
   OVERLOAD_SLEEP          how long an event, and with --reject-when-busy a task,
                           waits for its turn; then it is rejected (500ms)
   AGENT_OUTPUT_LIMIT      bytes kept of each output stream of a task (16777216)
+  AGENT_LOG_LEVEL         least urgent lines that are logged: debug, info, warning
+                          or error (info, at which each task has its lines)
   AGENT_STATE_DIR         working directory, holds the file environment and the
                           directory agent-journal (the directory it is started in)
   AGENT_INSTALL_DIR       holds validator-definitions.json, to which schemas may

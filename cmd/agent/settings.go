@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
 	"cluster-agent/internal/journald"
 	"cluster-agent/internal/node"
 	"cluster-agent/worker"
@@ -23,6 +25,7 @@ type settings struct {
 	tuning     worker.Tuning
 	installDir string
 	stateDir   string
+	logLevel   logrus.Level // less urgent lines are not written
 	// leaderSilence is how long a leader has to be silent before a node follows another
 	// by itself; 0: it never does.
 	leaderSilence time.Duration
@@ -63,6 +66,7 @@ func readSettings(flags agentFlags, lookup func(string) string) (settings, error
 		eventDirs:  r.dirs(flags.eventsDirs),
 		installDir: r.dir(lookup("AGENT_INSTALL_DIR")),
 		stateDir:   lookup("AGENT_STATE_DIR"),
+		logLevel:   r.level("AGENT_LOG_LEVEL"),
 
 		leaderSilence: r.durationOrOff("AGENT_LEADER_SILENCE", node.DefaultLeaderSilence, shortestSilence, longestSilence),
 		tuning: worker.Tuning{
@@ -166,6 +170,23 @@ func (r *reader) count(name string, fallback, most int) int {
 		r.wrongValue(name, text, "must be a whole number from 1 to %d", most)
 	}
 	return n
+}
+
+// level reads the least urgent level that is logged.
+func (r *reader) level(name string) logrus.Level {
+	switch text := r.lookup(name); text {
+	case "debug":
+		return logrus.DebugLevel
+	case "", "info":
+		return logrus.InfoLevel
+	case "warning":
+		return logrus.WarnLevel
+	case "error":
+		return logrus.ErrorLevel
+	default:
+		r.wrongValue(name, text, "must be debug, info, warning or error")
+		return logrus.InfoLevel
+	}
 }
 
 // address reads HOST:PORT.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
 	"cluster-agent/internal/cli"
 	"cluster-agent/worker/redisq"
 )
@@ -32,6 +34,9 @@ func TestDefaultSettings(t *testing.T) {
 	wantServers(t, s,
 		redisq.Server{Address: "127.0.0.1:6379", Name: "node/1"},
 		redisq.Server{Address: "127.0.0.1:6379", Name: "node/1", User: "default", Password: "node/1"})
+	if s.logLevel != logrus.InfoLevel {
+		t.Errorf("log level %v", s.logLevel)
+	}
 	if s.agent != "node/1" || s.stateDir != "" || s.installDir != "" || len(s.eventDirs) != 0 {
 		t.Errorf("%+v", s)
 	}
@@ -87,6 +92,7 @@ func TestBadSettings(t *testing.T) {
 		"OVERLOAD_SLEEP":         {"bad", "1", "-500ms", "9999h"},
 		"MAX_CONCURRENCY":        {"x", "0", "-1", "1.5", "10001", "99999999999999999999"},
 		"AGENT_OUTPUT_LIMIT":     {"16M", "0", "268435457"},
+		"AGENT_LOG_LEVEL":        {"loud", "INFO", "warn", "4"},
 		"REDIS_ADDRESS":          {"localhost", "::1:6379", "localhost:redis"},
 		"REDIS_REPLICA_ADDRESS":  {"127.0.0.1", "[::1]", "localhost:0"},
 	} {
@@ -104,12 +110,12 @@ func TestBadSettingsAreToldAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := readSettings(agentFlags{agentIDs: []string{"a\nb"}}, lookup(map[string]string{
 		"AGENT_POLLING_INTERVAL": "5000", "MAX_CONCURRENCY": "x", "OVERLOAD_SLEEP": "1\n2",
-		"REDIS_ADDRESS": "a\nb:1", "REDIS_REPLICA_ADDRESS": "c", "AGENT_OUTPUT_LIMIT": "0",
+		"REDIS_ADDRESS": "a\nb:1", "REDIS_REPLICA_ADDRESS": "c", "AGENT_OUTPUT_LIMIT": "0", "AGENT_LOG_LEVEL": "x",
 	}))
-	if err == nil || strings.Count(err.Error(), "\n") != 7 {
+	if err == nil || strings.Count(err.Error(), "\n") != 8 {
 		t.Fatalf("got %v", err)
 	}
-	for _, name := range []string{"--agentid", "--actionsdir", "AGENT_POLLING_INTERVAL", "MAX_CONCURRENCY", "OVERLOAD_SLEEP", "REDIS_ADDRESS", "REDIS_REPLICA_ADDRESS", "AGENT_OUTPUT_LIMIT"} {
+	for _, name := range []string{"--agentid", "--actionsdir", "AGENT_POLLING_INTERVAL", "MAX_CONCURRENCY", "OVERLOAD_SLEEP", "REDIS_ADDRESS", "REDIS_REPLICA_ADDRESS", "AGENT_OUTPUT_LIMIT", "AGENT_LOG_LEVEL"} {
 		if !strings.Contains("\n"+err.Error(), "\n"+name) {
 			t.Errorf("nothing is said of %s", name)
 		}
@@ -141,7 +147,7 @@ func TestHelpNamesAllSettings(t *testing.T) {
 	_, err := readSettings(goodFlags(), lookup)
 	must(t, err)
 	coreVersion(lookup)
-	if len(read) < 11 {
+	if len(read) < 12 {
 		t.Errorf("only %v were read", read)
 	}
 	for name := range read {

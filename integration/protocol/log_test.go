@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -93,6 +94,44 @@ func TestLogLevels(t *testing.T) {
 	}
 }
 
+// TestLogLevelIsSet: an operator may want to see more than the protocol tells of, or less.
+func TestLogLevelIsSet(t *testing.T) {
+	t.Parallel()
+	for level, want := range map[string]string{"debug": "3467", "info": "346", "warning": "34", "error": "3"} {
+		t.Run(level, func(t *testing.T) {
+			t.Parallel()
+			n := newNode(t)
+			n.step("good/10", "true")
+			n.step("bad/10", "exit 7")
+			p := n.start(map[string]string{"AGENT_LOG_LEVEL": level})
+			n.announced()
+			n.redis.Do(t, "client", "kill", "type", "normal") // the agent's, not the test's own
+			if level == "debug" {
+				p.says("<7>presence: ")
+			}
+			n.redis.Do(t, "lpush", agentID+"/tasks", "no task")
+			n.do("1", "good")
+			n.do("2", "bad")
+			p.drain()
+			if got := p.levels(); got != want {
+				t.Errorf("lines of levels %s, want %s:\n%s", got, want, p.stderr)
+			}
+		})
+	}
+}
+
+// levels are those of the lines in the log, each once: digits in ascending order.
+func (p *process) levels() string {
+	var levels []byte
+	for line := range strings.Lines(p.stderr.String()) {
+		if len(line) > 2 && line[0] == '<' && line[2] == '>' {
+			levels = append(levels, line[1])
+		}
+	}
+	slices.Sort(levels)
+	return string(slices.Compact(levels))
+}
+
 // Rule (section 6): "Lines that operators and tests look for:
 //
 //	task/<agent id>/<task id>: <action>/<step> is starting
@@ -148,7 +187,7 @@ func TestNoSecretsInTheLog(t *testing.T) {
 	n.step("broken/10", "cat")
 	n.file("actions/torn/10", 0o755, "no script, no binary")
 	n.file("events/told/10", 0o755, "#!/bin/sh\nexit 2\n")
-	p := n.start(map[string]string{"REDIS_PASSWORD": "hush-redis"})
+	p := n.start(map[string]string{"REDIS_PASSWORD": "hush-redis", "AGENT_LOG_LEVEL": "debug"})
 	data := map[string]any{"password": "hush-data", "token": "hush-token", "key": "hush-key", "list": []any{map[string]any{"pass": "hush-deep"}}}
 	for _, action := range []string{"checked", "show", "failing", "broken", "torn", "unknown", "list-actions", "cancel-task"} {
 		n.give(action, action, data)
@@ -163,7 +202,7 @@ func TestNoSecretsInTheLog(t *testing.T) {
 	n.announced()
 	n.redis.Do(t, "publish", "cluster/event/told", `{"password":"hush-event"}`)
 	p.says("Handler of cluster/event/told exited")
-	stranger := n.start(map[string]string{"REDIS_PASSWORD": "hush-wrong"})
+	stranger := n.start(map[string]string{"REDIS_PASSWORD": "hush-wrong", "AGENT_LOG_LEVEL": "debug"})
 	stranger.says("WRONGPASS")
 	if lines := append(p.lines("hush"), stranger.lines("hush")...); len(lines) > 0 {
 		t.Errorf("the log tells %q", lines)
