@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -14,35 +15,40 @@ const repeatableFile = "repeatable"
 
 // declared is what the file of a directory says, read again when it has changed.
 type declared struct {
-	mu       sync.Mutex
-	size     int64
-	modified time.Time
-	names    map[string]bool
+	now func() time.Time
+
+	mu    sync.Mutex
+	look  look
+	names map[string]bool // nil: to be read
 }
 
 // has tells whether the file in dir names an action.
 func (d *declared) has(dir, action string) (bool, error) {
 	path := filepath.Join(dir, repeatableFile)
-	info, err := os.Stat(path)
-	if isMissing(err) || err == nil && info.IsDir() {
+	seen, kind, err := lookAt(path)
+	if isMissing(err) || kind == syscall.S_IFDIR {
 		return false, nil // a folder is the action of that name
 	}
 	if err != nil {
 		return false, fmt.Errorf("look which actions may be run again: %w", err)
 	}
-	if !info.Mode().IsRegular() {
+	if kind != syscall.S_IFREG {
 		return false, fmt.Errorf("read which actions may be run again: %s is no regular file", path) // a pipe would be waited for
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.names == nil || info.Size() != d.size || !info.ModTime().Equal(d.modified) {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return false, fmt.Errorf("read which actions may be run again: %w", err)
-		}
-		d.names, d.size, d.modified = namesIn(string(text)), info.Size(), info.ModTime()
+	if names := d.names; names != nil && seen == d.look {
+		return names[action], nil
 	}
-	return d.names[action], nil
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return false, fmt.Errorf("read which actions may be run again: %w", err)
+	}
+	names := namesIn(string(text))
+	if d.names, d.look = nil, seen; seen.isSettled(d.now()) {
+		d.names = names
+	}
+	return names[action], nil
 }
 
 // namesIn reads one name a line; # begins a comment.

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -9,38 +10,40 @@ import (
 )
 
 // TestRepeatable: the file beside the folders declares actions, and is read again
-// when it has changed.
+// when it has changed, also if it has its size and its time from before.
 func TestRepeatable(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	source := NewSource(dir, &Runner{})
-	ask := func(name string, want bool) {
-		t.Helper()
-		action, err := source.Lookup(name)
-		if err != nil || action.Repeatable != want {
-			t.Fatalf("%s: %v, %v", name, action.Repeatable, err)
-		}
+	for name, now := range map[string]func() time.Time{"settled": later, "just changed": time.Now} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			source := NewSource(dir, &Runner{})
+			source.repeatable.now = now
+			ask := func(name string, want bool) {
+				t.Helper()
+				action, err := source.Lookup(name)
+				if err != nil || action.Repeatable != want {
+					t.Fatalf("%s: %v, %v", name, action.Repeatable, err)
+				}
+			}
+			ask("read", false)
+			path, before := filepath.Join(dir, "repeatable"), time.Now().Add(-time.Hour)
+			write := func(text string) {
+				t.Helper()
+				change(t, path, func() error {
+					return errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chtimes(path, before, before))
+				})
+			}
+			write("# what only reads\n  read  # the status\n\nlist\n")
+			ask("read", true)
+			ask("list", true)
+			ask("# what only reads", false)
+			ask("", false)
+			write("# what only reads\n  none  # the status\n\nlist\n")
+			ask("read", false)
+			ask("none", true)
+		})
 	}
-	ask("read", false)
-	path := filepath.Join(dir, "repeatable")
-	write := func(text string, modified time.Time) {
-		t.Helper()
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chtimes(path, modified, modified); err != nil {
-			t.Fatal(err)
-		}
-	}
-	now := time.Now()
-	write("# what only reads\n  read  # the status\n\nlist\n", now)
-	ask("read", true)
-	ask("list", true)
-	ask("# what only reads", false)
-	ask("", false)
-	write("# what only reads\n  none  # the status\n\nlist\n", now.Add(time.Second))
-	ask("read", false)
-	ask("none", true)
 }
 
 // TestUnreadableRepeatable: what cannot be read is an error of each task, and not

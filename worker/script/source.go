@@ -22,13 +22,12 @@
 package script
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
+	"time"
 
 	"cluster-agent/worker"
 )
@@ -42,6 +41,7 @@ const (
 type Source struct {
 	dir        string
 	runner     *Runner
+	listings   listings
 	repeatable declared
 }
 
@@ -50,12 +50,16 @@ var _ worker.Source = (*Source)(nil)
 // NewSource makes a source of the folders in dir, which need not exist; their
 // steps are run by runner.
 func NewSource(dir string, runner *Runner) *Source {
-	return &Source{dir: dir, runner: runner}
+	return &Source{
+		dir: dir, runner: runner,
+		listings:   listings{now: time.Now},
+		repeatable: declared{now: time.Now},
+	}
 }
 
 // Names lists the folders of the directory.
 func (s *Source) Names() ([]string, error) {
-	entries, err := readDir(s.dir)
+	entries, err := s.listings.of(s.dir)
 	if err != nil {
 		return nil, fmt.Errorf("list actions: %w", err)
 	}
@@ -79,7 +83,7 @@ func (s *Source) Lookup(name string) (worker.Action, error) {
 		return action, err
 	}
 	folder := filepath.Join(s.dir, name)
-	entries, err := readDir(folder)
+	entries, err := s.listings.of(folder)
 	if err != nil {
 		return action, fmt.Errorf("read steps: %w", err)
 	}
@@ -140,18 +144,4 @@ func isFile(path string, entry fs.DirEntry) bool {
 // isFolderName keeps an action's name, which comes from Redis, from leaving the directory.
 func isFolderName(name string) bool {
 	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00")
-}
-
-// readDir lists a directory in the order of names; one that is not there is empty.
-func readDir(dir string) ([]fs.DirEntry, error) {
-	entries, err := os.ReadDir(dir)
-	if isMissing(err) {
-		return nil, nil
-	}
-	return entries, err
-}
-
-// isMissing tells whether there is nothing at a path, or cannot be.
-func isMissing(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG)
 }
