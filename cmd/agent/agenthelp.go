@@ -18,7 +18,8 @@ Settings are environment variables. What is wrong with them is said at start:
                           waits for its turn; then it is rejected (500ms)
   AGENT_OUTPUT_LIMIT      bytes kept of each output stream of a task (16777216)
   AGENT_LOG_LEVEL         least urgent lines that are logged: debug, info, warning
-                          or error (info, at which each task has its lines)
+                          or error (info, at which each step has its line); what
+                          steps print to stderr is passed on at every level
   AGENT_STATE_DIR         working directory, holds the file environment and the
                           directory agent-journal (the directory it is started in)
   AGENT_INSTALL_DIR       holds validator-definitions.json, to which schemas may

@@ -104,7 +104,7 @@ func TestLogLevelIsSet(t *testing.T) {
 			n.step("good/10", "true")
 			n.step("bad/10", "exit 7")
 			p := n.start(map[string]string{"AGENT_LOG_LEVEL": level})
-			n.announced()
+			until(t, "the agent is seen", n.alive)
 			n.redis.Do(t, "client", "kill", "type", "normal") // the agent's, not the test's own
 			if level == "debug" {
 				p.says("<7>presence: ")

@@ -88,7 +88,7 @@ func newMachine(t *testing.T) *machine {
 	return m
 }
 
-// reservedAddress is one that nobody else gets while the test runs, also when
+// reservedAddress is one of IPv4 that nobody else gets while the test runs, also when
 // Redis is away for its restart: the kernel gives no port out that is bound, yet
 // lets who asks for it by number listen, as long as no one else does.
 func reservedAddress(t *testing.T) string {

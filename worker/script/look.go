@@ -12,8 +12,8 @@ import (
 const settleTime = 3 * time.Second
 
 // look is what the system says of a path. It is another one when the content of a file has changed,
-// or what a folder holds: the time of that change (st_ctim of stat(2)) is the kernel's own, and
-// nobody can set it back, as tar(1) and cp -p do with the time of modification.
+// or what a folder holds: the time of that change (st_ctim of stat(2)) is the kernel's own on the
+// file systems of Linux, where nobody sets it back, as tar(1) and cp -p do with the time of modification.
 type look struct {
 	device, inode uint64
 	size          int64
@@ -33,7 +33,14 @@ func lookAt(path string) (look, uint32, error) {
 	}, stat.Mode & syscall.S_IFMT, nil
 }
 
-// isSettled tells whether what was read of the path after this look counts as long as it looks the same.
+// mayKeep tells whether what was read of a path after this look is what there is as long as the path
+// looks like this. It is not if a link on the way there led elsewhere meanwhile.
+func (l look) mayKeep(path string, now time.Time) bool {
+	after, _, err := lookAt(path)
+	return err == nil && after == l && l.isSettled(now)
+}
+
+// isSettled tells whether a change from now on is sure to look different.
 func (l look) isSettled(now time.Time) bool {
 	return now.Sub(time.Unix(l.changed.Unix())) >= settleTime
 }

@@ -18,8 +18,8 @@ type declared struct {
 	now func() time.Time
 
 	mu    sync.Mutex
-	look  look
 	names map[string]bool // nil: to be read
+	look  look            // with which they hold
 }
 
 // has tells whether the file in dir names an action.
@@ -45,8 +45,9 @@ func (d *declared) has(dir, action string) (bool, error) {
 		return false, fmt.Errorf("read which actions may be run again: %w", err)
 	}
 	names := namesIn(string(text))
-	if d.names, d.look = nil, seen; seen.isSettled(d.now()) {
-		d.names = names
+	d.names = nil
+	if seen.mayKeep(path, d.now()) {
+		d.names, d.look = names, seen
 	}
 	return names[action], nil
 }

@@ -46,6 +46,26 @@ func TestRepeatable(t *testing.T) {
 	}
 }
 
+// TestRepeatableIsKept: a file that looks as before is not read again, one that has just changed is.
+func TestRepeatableIsKept(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "repeatable")
+	if err := os.WriteFile(path, []byte("read\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	changed := stampTime(path)
+	for age, want := range map[time.Duration]bool{settleTime: true, settleTime - 1: false, -time.Hour: false} {
+		d := &declared{now: func() time.Time { return changed.Add(age) }}
+		if has, err := d.has(dir, "read"); err != nil || !has {
+			t.Errorf("%v, %v", has, err)
+		}
+		if kept := d.names != nil; kept != want {
+			t.Errorf("%v after the change: kept is %v", age, kept)
+		}
+	}
+}
+
 // TestUnreadableRepeatable: what cannot be read is an error of each task, and not
 // taken for a no.
 func TestUnreadableRepeatable(t *testing.T) {

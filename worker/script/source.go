@@ -5,7 +5,8 @@
 // step, ordered by its name, but for validate-input.json and
 // validate-output.json, which are JSON Schemas. Beside the folders there may be a
 // file named repeatable: the names of actions, one a line (# begins a comment),
-// that do no harm when they are run again after the agent was killed.
+// that do no harm when they are run again after the agent was killed. What changes in these folders
+// and files counts from the next task on; only what looks to stat(2) as before is not read again.
 //
 // A step runs in a process group of its own, with pipes for its input, output,
 // error text and, for a task, commands. It is over when it has exited and the
