@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -33,14 +35,29 @@ func (l *listings) of(dir string) ([]fs.DirEntry, error) {
 			return kept.entries, nil
 		}
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil { // of a folder that goes while it is read there may be some
+	read, err := list(dir)
+	if err != nil { // of a folder that goes while it is read there may be some entries
 		return nil, unlessMissing(err)
 	}
-	if seen.mayKeep(dir, l.now()) {
-		l.kept.Store(dir, listing{seen, entries})
+	if read.look.isSettled(l.now()) {
+		l.kept.Store(dir, read)
 	}
-	return entries, nil
+	return read.entries, nil
+}
+
+// list reads a folder. What it looked like before it was read is what the entries hold for.
+func list(dir string) (read listing, err error) {
+	folder, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return listing{}, err
+	}
+	defer func() { err = errors.Join(err, folder.Close()) }()
+	if read.look, err = lookOf(folder); err != nil {
+		return listing{}, err
+	}
+	read.entries, err = folder.ReadDir(-1)
+	slices.SortFunc(read.entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return read, err
 }
 
 func unlessMissing(err error) error {

@@ -115,7 +115,7 @@ func TestListingsOfLinks(t *testing.T) {
 	}
 	lead("v1")
 	l := &listings{now: later}
-	for range 300 {
+	for range 1000 {
 		var meanwhile sync.WaitGroup
 		meanwhile.Go(func() {
 			if _, err := l.of(at("link")); err != nil {

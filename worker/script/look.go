@@ -2,6 +2,7 @@ package script
 
 import (
 	"io/fs"
+	"os"
 	"syscall"
 	"time"
 )
@@ -27,20 +28,27 @@ func lookAt(path string) (look, uint32, error) {
 	if err != nil {
 		return look{}, 0, &fs.PathError{Op: "stat", Path: path, Err: err}
 	}
+	return lookIn(&stat), stat.Mode & syscall.S_IFMT, nil
+}
+
+// lookOf returns the look of what is open, wherever a link on the way there leads by now.
+func lookOf(file *os.File) (look, error) {
+	var stat syscall.Stat_t
+	_, err := again(func() (int, error) { return 0, syscall.Fstat(int(file.Fd()), &stat) })
+	if err != nil {
+		return look{}, &fs.PathError{Op: "stat", Path: file.Name(), Err: err}
+	}
+	return lookIn(&stat), nil
+}
+
+func lookIn(stat *syscall.Stat_t) look {
 	return look{
 		device: uint64(stat.Dev), //nolint:unconvert // it is narrower on some machines
 		inode:  stat.Ino, size: stat.Size, changed: stat.Ctim,
-	}, stat.Mode & syscall.S_IFMT, nil
+	}
 }
 
-// mayKeep tells whether what was read of a path after this look is what there is as long as the path
-// looks like this. It is not if a link on the way there led elsewhere meanwhile.
-func (l look) mayKeep(path string, now time.Time) bool {
-	after, _, err := lookAt(path)
-	return err == nil && after == l && l.isSettled(now)
-}
-
-// isSettled tells whether a change from now on is sure to look different.
+// isSettled tells whether a change from now on is sure to look different, so that what is read now may be kept.
 func (l look) isSettled(now time.Time) bool {
 	return now.Sub(time.Unix(l.changed.Unix())) >= settleTime
 }

@@ -1,7 +1,9 @@
 package script
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,19 +39,32 @@ func (d *declared) has(dir, action string) (bool, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if names := d.names; names != nil && seen == d.look {
-		return names[action], nil
+	if d.names != nil && seen == d.look {
+		return d.names[action], nil
 	}
-	text, err := os.ReadFile(path)
+	names, read, err := readNames(path)
 	if err != nil {
 		return false, fmt.Errorf("read which actions may be run again: %w", err)
 	}
-	names := namesIn(string(text))
 	d.names = nil
-	if seen.mayKeep(path, d.now()) {
-		d.names, d.look = names, seen
+	if read.isSettled(d.now()) {
+		d.names, d.look = names, read
 	}
 	return names[action], nil
+}
+
+// readNames reads a file. What it looked like before it was read is what the names hold for.
+func readNames(path string) (names map[string]bool, seen look, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, look{}, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if seen, err = lookOf(file); err != nil {
+		return nil, look{}, err
+	}
+	text, err := io.ReadAll(file)
+	return namesIn(string(text)), seen, err
 }
 
 // namesIn reads one name a line; # begins a comment.
