@@ -22,7 +22,8 @@ func (s *stage) execLimit(all bool) func(context.Context, time.Duration) (result
 		var started atomic.Int64
 		var group sync.WaitGroup
 		errs := make([]error, 8)
-		end := time.Now().Add(period)
+		began := time.Now()
+		end := began.Add(period)
 		for i := range errs {
 			group.Go(func() {
 				for time.Now().Before(end) && errs[i] == nil {
@@ -32,7 +33,8 @@ func (s *stage) execLimit(all bool) func(context.Context, time.Duration) (result
 			})
 		}
 		group.Wait()
-		return result{rate: float64(started.Load()) / period.Seconds()}, errors.Join(errs...)
+		// As for tasks, what was under way at the end counts, and so does its time.
+		return result{rate: float64(started.Load()) / time.Since(began).Seconds()}, errors.Join(errs...)
 	}
 }
 
