@@ -63,15 +63,15 @@ func (t *Tasks) discard(ctx context.Context, taken stray) {
 // take hands out one payload: a stray one first, else the next of the queue.
 func (t *Tasks) take(ctx context.Context, room int) (stray, error) {
 	// go-redis does not interrupt a command when ctx ends: its connection has to be closed.
-	client := t.fetch.get()
+	client, conn := t.fetching.get()
 	defer context.AfterFunc(ctx, func() { t.fetch.drop(client) })()
-	if err := t.checkInProgress(ctx, client); err != nil {
+	if err := t.checkInProgress(ctx, conn); err != nil {
 		return stray{}, err
 	}
 	if first, ok := t.stray(); ok {
 		return first, nil
 	}
-	if err := t.fetchMore(ctx, client, room); err != nil {
+	if err := t.fetchMore(ctx, conn, room); err != nil {
 		return stray{}, err
 	}
 	if t.isSuspect() {
@@ -86,11 +86,11 @@ func (t *Tasks) take(ctx context.Context, room int) (stray, error) {
 // fetchMore waits for a task, and takes with it as many as are expected and as
 // there is room for. What is asked for in vain costs Redis next to nothing; a
 // round trip costs more.
-func (t *Tasks) fetchMore(ctx context.Context, client *redis.Client, room int) error {
+func (t *Tasks) fetchMore(ctx context.Context, conn *redis.Conn, room int) error {
 	queue, inProgress := queueKey(t.opt.Agent), t.own
 	ctx = context.WithoutCancel(ctx)
 	epoch := t.epoch()
-	pipe := client.Pipeline()
+	pipe := conn.Pipeline()
 	replies := []*redis.Cmd{pipe.Do(ctx, "blmove", queue, inProgress, "right", "left", fractions(t.opt.PollingInterval))}
 	for len(replies) < min(room, t.expected()) {
 		replies = append(replies, pipe.Do(ctx, "lmove", queue, inProgress, "right", "left"))

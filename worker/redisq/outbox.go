@@ -14,6 +14,7 @@ import (
 // which it was handed in, on one connection.
 type outbox struct {
 	link     *link
+	kept     kept
 	health   *health
 	interval time.Duration // polling interval of the agent
 	patience time.Duration // how long a replica is asked to write
@@ -48,7 +49,7 @@ var errClosed = errors.New("the agent's connections are closed")
 // newOutbox begins to send what will be handed in; end ends it.
 func newOutbox(link *link, health *health, interval time.Duration) *outbox {
 	o := &outbox{
-		link: link, health: health, interval: interval, patience: contextBeats * interval,
+		link: link, kept: kept{link: link}, health: health, interval: interval, patience: contextBeats * interval,
 		moved: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	o.soon = time.AfterFunc(time.Hour, o.wakeUp)

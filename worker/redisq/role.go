@@ -23,7 +23,7 @@ func IsMaster(ctx context.Context, client *redis.Client) (bool, error) {
 	return role == "master", err
 }
 
-func helloRole(ctx context.Context, client *redis.Client) (string, error) {
+func helloRole(ctx context.Context, client asker) (string, error) {
 	reply, err := client.Do(ctx, "HELLO").Slice()
 	if err != nil {
 		return "", fmt.Errorf("ask for the role: %w", err)
@@ -34,4 +34,9 @@ func helloRole(ctx context.Context, client *redis.Client) (string, error) {
 		}
 	}
 	return "", errors.New("ask for the role: HELLO did not tell it")
+}
+
+// asker is a client or one of its connections.
+type asker interface {
+	Do(ctx context.Context, args ...any) *redis.Cmd
 }

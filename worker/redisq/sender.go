@@ -31,8 +31,8 @@ func (o *outbox) send(ctx context.Context) {
 			waitFor(ctx, o.wake, wait)
 			continue
 		}
-		client := o.link.get()
-		lost := exchange(ctx, client, batch)
+		client, conn := o.kept.get()
+		lost := exchange(ctx, conn, batch)
 		o.settle(batch, time.Now())
 		o.watch(client, batch, lost)
 		clear(batch) // results may be large, and the next batch may be hours away
@@ -87,11 +87,11 @@ func (o *outbox) untilDue(now time.Time) time.Duration {
 
 // exchange sends a batch and reads the replies, which each command keeps. The
 // error is that of the connection, if it broke.
-func exchange(ctx context.Context, client *redis.Client, batch []*write) (lost error) {
+func exchange(ctx context.Context, conn *redis.Conn, batch []*write) (lost error) {
 	for _, w := range batch {
 		w.sent = w.commands(ctx)
 	}
-	if err := confirm(ctx, client, batch); err != nil {
+	if err := confirm(ctx, conn, batch); err != nil {
 		for _, w := range batch {
 			w.sent[0].SetErr(err)
 		}
@@ -107,7 +107,7 @@ func exchange(ctx context.Context, client *redis.Client, batch []*write) (lost e
 			all = appendCommands(all, w.sent)
 		}
 	}
-	return roundTrip(ctx, client, all)
+	return roundTrip(ctx, conn, all)
 }
 
 func appendCommands(all []redis.Cmder, commands []*redis.Cmd) []redis.Cmder {
@@ -119,11 +119,11 @@ func appendCommands(all []redis.Cmder, commands []*redis.Cmd) []redis.Cmder {
 
 // roundTrip sends commands in one write and reads their replies. The error is
 // that of the connection.
-func roundTrip(ctx context.Context, client *redis.Client, commands []redis.Cmder) error {
+func roundTrip(ctx context.Context, conn *redis.Conn, commands []redis.Cmder) error {
 	if len(commands) == 0 {
 		return nil
 	}
-	pipe := client.Pipeline()
+	pipe := conn.Pipeline()
 	if err := pipe.BatchProcess(ctx, commands...); err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func roundTrip(ctx context.Context, client *redis.Client, commands []redis.Cmder
 
 // confirm finds the writes of a batch that were carried out by a try whose reply
 // got lost: a result is stored and told once.
-func confirm(ctx context.Context, client *redis.Client, batch []*write) error {
+func confirm(ctx context.Context, conn *redis.Conn, batch []*write) error {
 	var unsure []*write
 	var questions []redis.Cmder
 	for _, w := range batch {
@@ -146,7 +146,7 @@ func confirm(ctx context.Context, client *redis.Client, batch []*write) error {
 			unsure, questions = append(unsure, w), appendCommands(questions, asked)
 		}
 	}
-	if err := roundTrip(ctx, client, questions); err != nil {
+	if err := roundTrip(ctx, conn, questions); err != nil {
 		return err
 	}
 	for _, question := range questions {

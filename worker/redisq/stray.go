@@ -12,7 +12,7 @@ import (
 
 // checkInProgress looks for tasks in progress that nobody works on: at the
 // start, after a lost connection, and when Redis was a replica.
-func (t *Tasks) checkInProgress(ctx context.Context, client *redis.Client) error {
+func (t *Tasks) checkInProgress(ctx context.Context, client *redis.Conn) error {
 	if !t.isSuspect() {
 		return nil
 	}
@@ -44,7 +44,7 @@ func (t *Tasks) isSuspect() bool {
 
 // wantMaster fails as a write would while Redis is a replica: its list of tasks
 // in progress may be out of date then, and is not for us to change.
-func (t *Tasks) wantMaster(ctx context.Context, client *redis.Client) error {
+func (t *Tasks) wantMaster(ctx context.Context, client asker) error {
 	role, err := helloRole(ctx, client)
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (t *Tasks) wantMaster(ctx context.Context, client *redis.Client) error {
 // unheld returns the payloads in progress that are not being worked on, the
 // oldest first. What is held is noted before the list is read: a task that is
 // finished in between is gone from the list, and not taken for a stray.
-func (t *Tasks) unheld(ctx context.Context, client *redis.Client) ([]string, error) {
+func (t *Tasks) unheld(ctx context.Context, client redis.Cmdable) ([]string, error) {
 	t.mu.Lock()
 	held := make(map[string]int, len(t.held))
 	for payload, h := range t.held {

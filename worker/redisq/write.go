@@ -107,8 +107,8 @@ func (w *write) answered() bool { return w.failure == nil || isRefusal(w.failure
 
 // isRefusal tells an answer of Redis from a connection that gave none.
 func isRefusal(err error) bool {
-	var refusal redis.Error
-	return errors.As(err, &refusal)
+	_, refused := errors.AsType[redis.Error](err)
+	return refused
 }
 
 // refusedError ends the tries to write to a Redis that is a replica.

@@ -2,10 +2,12 @@ package script
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"syscall"
 	"time"
 
+	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
 	"cluster-agent/worker"
@@ -30,8 +32,18 @@ const defaultMoment = 50 * time.Millisecond
 // Most steps are over in a moment, and their streams end when they exit: to
 // watch for the exit itself would be a tenth of all that such a step costs. The
 // price is a thread for a step that closes its streams at once and goes on.
-func (r *Runner) attend(p *process, s *streams) {
-	if s.endWithin(cmp.Or(r.moment, defaultMoment)) && !s.feeds() {
+//
+// When ctx ends, the step is asked to end, too, once that moment has passed.
+func (r *Runner) attend(ctx context.Context, p *process, s *streams, log func() *logrus.Entry) {
+	silent := s.endWithin(cmp.Or(r.moment, defaultMoment)) && !s.feeds()
+	if silent {
+		p.end = p.reap(syscall.WNOHANG)
+	}
+	if p.end != nil {
+		return
+	}
+	defer p.terminateWith(ctx, log)()
+	if silent {
 		p.end = p.reap(0)
 		return
 	}

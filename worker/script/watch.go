@@ -105,13 +105,13 @@ func (s *watches) get() (*watch, error) {
 	return newWatch()
 }
 
-// put takes back a watch that watches nothing any more.
+// put takes back a watch that watches nothing any more. How long it may wait is for the next
+// step to say.
 func (s *watches) put(w *watch) error {
-	err := w.until(time.Time{})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err != nil || s.closed || len(s.idle) == maxIdle {
-		return errors.Join(err, w.close())
+	if s.closed || len(s.idle) == maxIdle {
+		return w.close()
 	}
 	s.idle = append(s.idle, w)
 	return nil
