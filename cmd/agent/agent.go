@@ -18,6 +18,7 @@ import (
 	"cluster-agent/internal/memory"
 	"cluster-agent/internal/monitor"
 	"cluster-agent/internal/node"
+	"cluster-agent/internal/sigchld"
 	"cluster-agent/worker"
 	"cluster-agent/worker/journal"
 	"cluster-agent/worker/redisq"
@@ -120,6 +121,9 @@ func newAgent(s settings, notes *journal.Journal, log *logrus.Entry, env *enviro
 	compiled := compiledIn(s, machine, log, func() { a.tasks.Reconnect(); presence.Reconnect() })
 	source := redisq.NewEvents(s.events, s.tuning.PollingInterval, compiled.missedEvents, log)
 	slack, keepCalm := calm(log)
+	if err := sigchld.Off(); err != nil {
+		log.Debugf("the signals of steps' ends: %v", err)
+	}
 	a.background = append([]func(context.Context){tendMemory, keepCalm, presence.Run, source.Run, a.tasks.Inherit}, compiled.background...)
 
 	a.runner = &script.Runner{Environ: os.Environ(), Environment: environmentFile, TimerSlack: slack}

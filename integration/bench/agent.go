@@ -14,6 +14,7 @@ import (
 	"cluster-agent/internal/journald"
 	"cluster-agent/internal/memory"
 	"cluster-agent/internal/monitor"
+	"cluster-agent/internal/sigchld"
 	"cluster-agent/worker"
 	"cluster-agent/worker/journal"
 	"cluster-agent/worker/redisq"
@@ -45,7 +46,7 @@ func runAgent(id, address, dir, profile string) error {
 	defer stop()
 	go memory.Tend(ctx, os.Getenv("GOGC"))
 	slack, err := monitor.Calm()
-	report(err)
+	report(errors.Join(err, sigchld.Off()))
 	log := logrus.New()
 	log.SetOutput(os.Stderr)
 	log.SetFormatter(journald.Formatter{})

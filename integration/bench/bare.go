@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"cluster-agent/internal/monitor"
+	"cluster-agent/internal/sigchld"
 )
 
 const (
@@ -51,7 +52,7 @@ type exchange struct {
 // it is killed.
 func runBare(ctx context.Context, id, address, dir string) error {
 	slack, err := monitor.Calm()
-	report(err)
+	report(errors.Join(err, sigchld.Off()))
 	noop, err := bareStep(ctx, id, dir, slack)
 	if err != nil {
 		return err

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// driver pushes tasks and reads their progress with as little work as it can:
-// on a machine of two cores, it shares them with what it measures. It speaks
-// RESP2 by itself, on one connection for each direction.
+// driver pushes tasks and reads their progress with as little work as it can, its
+// own and Redis': on a machine of two cores, both share them with what is measured.
+// It speaks RESP2 by itself, on one connection for each direction.
 type driver struct {
 	news   *bufio.Reader
 	conns  []net.Conn
@@ -44,12 +44,10 @@ func newDriver(ctx context.Context, address, agent, action string) (*driver, err
 	if _, err := readReply(d.news); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
-	// Replies to pushes are not looked at: what was not pushed is never answered.
-	go func() {
-		if _, err := io.Copy(io.Discard, d.push); err != nil && !errors.Is(err, net.ErrClosed) {
-			report(err)
-		}
-	}()
+	// A push needs no reply: what was not pushed is never answered. This one has none either.
+	if _, err := d.push.Write(command("CLIENT", "REPLY", "OFF")); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
 	return d, nil
 }
 
