@@ -17,7 +17,8 @@ type Queue interface {
 	// that is no task (and forgets it), or ctx's error; any other trouble it waits out.
 	//
 	// room, at least 1, is how many tasks could be started now: a queue that is
-	// far away may fetch as many at once, and hands them out one by one.
+	// far away may fetch as many at once, and hands them out one by one. It is not
+	// called again before it has returned.
 	Next(ctx context.Context, room int) (Task, error)
 	// Ahead takes a task that wanted says yes to, and that was pushed since Ahead
 	// was asked the last time, from wherever it stands in the queue.

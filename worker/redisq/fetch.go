@@ -63,7 +63,7 @@ func (t *Tasks) discard(ctx context.Context, taken stray) {
 // take hands out one payload: a stray one first, else the next of the queue.
 func (t *Tasks) take(ctx context.Context, room int) (stray, error) {
 	// go-redis does not interrupt a command when ctx ends: its connection has to be closed.
-	client, conn := t.fetching.get()
+	client, conn := t.fetch.take()
 	defer context.AfterFunc(ctx, func() { t.fetch.drop(client) })()
 	if err := t.checkInProgress(ctx, conn); err != nil {
 		return stray{}, err

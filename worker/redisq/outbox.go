@@ -13,8 +13,7 @@ import (
 // outbox takes what an agent has to write, and has it sent in the order in
 // which it was handed in, on one connection.
 type outbox struct {
-	link     *link
-	kept     kept
+	link     kept
 	health   *health
 	interval time.Duration // polling interval of the agent
 	patience time.Duration // how long a replica is asked to write
@@ -49,7 +48,7 @@ var errClosed = errors.New("the agent's connections are closed")
 // newOutbox begins to send what will be handed in; end ends it.
 func newOutbox(link *link, health *health, interval time.Duration) *outbox {
 	o := &outbox{
-		link: link, kept: kept{link: link}, health: health, interval: interval, patience: contextBeats * interval,
+		link: kept{link: link}, health: health, interval: interval, patience: contextBeats * interval,
 		moved: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	o.soon = time.AfterFunc(time.Hour, o.wakeUp)

@@ -31,7 +31,7 @@ func (o *outbox) send(ctx context.Context) {
 			waitFor(ctx, o.wake, wait)
 			continue
 		}
-		client, conn := o.kept.get()
+		client, conn := o.link.take()
 		lost := exchange(ctx, conn, batch)
 		o.settle(batch, time.Now())
 		o.watch(client, batch, lost)

@@ -62,13 +62,16 @@ func TestFinishedWhileLooking(t *testing.T) {
 		t.Fatal(err)
 	}
 	tasks.beSuspicious()
+	looked := false
+	tasks.fetch.used = time.Time{} // the connection that is taken next has the hook
 	tasks.fetch.get().AddHook(&afterReading{do: func() {
+		looked = true
 		if err := tasks.Finish(t.Context(), task, worker.Result{Final: worker.Progress{Status: worker.Completed}}); err != nil {
 			t.Error(err)
 		}
 	}})
 	server.Do(t, "lpush", "module/m1/tasks", `{"id":"2","action":"a"}`)
-	if task, err := tasks.Next(t.Context(), 1); err != nil || task.ID != "2" {
-		t.Fatalf("got task %q, %v; want 2: 1 has run", task.ID, err)
+	if task, err := tasks.Next(t.Context(), 1); err != nil || task.ID != "2" || !looked {
+		t.Fatalf("got task %q, %v (list read: %v); want 2: 1 has run", task.ID, err, looked)
 	}
 }

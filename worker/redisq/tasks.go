@@ -31,13 +31,12 @@ type Options struct {
 // Tasks is an agent's queue and its board in one Redis: a task leaves the list
 // in progress in the very transaction that stores its result.
 type Tasks struct {
-	opt      Options
-	own      string // the list of this instance's tasks in progress
-	health   *health
-	fetch    *link // waits in BLMOVE
-	fetching kept
-	looks    *link   // looks at lists by the way
-	outbox   *outbox // everything that is written
+	opt    Options
+	own    string // the list of this instance's tasks in progress
+	health *health
+	fetch  kept    // waits in BLMOVE
+	looks  *link   // looks at lists by the way
+	outbox *outbox // everything that is written
 
 	// moving is held while tasks are moved one by one, and while the list in
 	// progress is compared with what is held.
@@ -85,7 +84,7 @@ func NewTasks(opt Options) *Tasks {
 	fetch := &link{server: opt.Server, size: 1}
 	fetch.server.replyTime = opt.PollingInterval + replyTime
 	t := &Tasks{
-		opt: opt, own: inProgressKey(opt.Agent, opt.Instance), health: health, fetch: fetch, fetching: kept{link: fetch}, fetched: 1, suspect: true,
+		opt: opt, own: inProgressKey(opt.Agent, opt.Instance), health: health, fetch: kept{link: fetch}, fetched: 1, suspect: true,
 		looks:   &link{server: opt.Server, size: lookConnections},
 		outbox:  newOutbox(&link{server: opt.Server, size: outboxConnections}, health, opt.PollingInterval),
 		held:    map[string]holding{},

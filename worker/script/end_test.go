@@ -37,6 +37,7 @@ func TestCancel(t *testing.T) {
 		"dies of it":    {ready + "exec sleep 60", 143, ""},
 		"cleans up":     {"trap 'echo bye; exit 5' TERM; sh -c '" + ready + "exec sleep 60' & wait", 5, "bye\n"},
 		"with children": {ready + "sleep 60 | sleep 60", 143, ""},
+		"closed all":    {ready + "exec >&- 2>&- 3>&- <&-; exec sleep 60", 143, ""},
 	} {
 		for kernel, prepare := range script.Kernels() {
 			t.Run(name+", "+kernel, func(t *testing.T) {
