@@ -121,9 +121,6 @@ func newAgent(s settings, notes *journal.Journal, log *logrus.Entry, env *enviro
 	compiled := compiledIn(s, machine, log, func() { a.tasks.Reconnect(); presence.Reconnect() })
 	source := redisq.NewEvents(s.events, s.tuning.PollingInterval, compiled.missedEvents, log)
 	slack, keepCalm := calm(log)
-	if err := sigchld.Off(); err != nil {
-		log.Debugf("the signals of steps' ends: %v", err)
-	}
 	a.background = append([]func(context.Context){tendMemory, keepCalm, presence.Run, source.Run, a.tasks.Inherit}, compiled.background...)
 
 	a.runner = &script.Runner{Environ: os.Environ(), Environment: environmentFile, TimerSlack: slack}
@@ -145,14 +142,16 @@ func newAgent(s settings, notes *journal.Journal, log *logrus.Entry, env *enviro
 
 func tendMemory(ctx context.Context) { memory.Tend(ctx, os.Getenv("GOGC")) }
 
-// calm has the runtime's monitor thread look less often, where that is allowed. It returns the timer
-// slack that was usual, for steps, and what is to be done while the agent runs.
+// calm keeps the Go runtime from work that is of no use here: its monitor thread looks less often,
+// where that is allowed, and no signal tells of a step's exit. It returns the timer slack that was
+// usual, for steps, and what is to be done while the agent runs.
 func calm(log *logrus.Entry) (usual time.Duration, keep func(context.Context)) {
 	tell := func(err error) {
 		if err != nil {
-			log.Debugf("the runtime's monitor thread: %v", err)
+			log.Debugf("calm the Go runtime: %v", err)
 		}
 	}
+	tell(sigchld.Off())
 	usual, err := monitor.Calm()
 	tell(err)
 	return usual, func(ctx context.Context) { tell(monitor.Keep(ctx, usual)) }
