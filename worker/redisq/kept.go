@@ -24,17 +24,23 @@ const restTime = time.Second
 
 // take returns the connection, and the client that it goes with when that is dropped.
 func (k *kept) take() (*redis.Client, *redis.Conn) {
-	client, now := k.get(), time.Now()
-	if client == k.client && now.Sub(k.used) > restTime {
-		if k.conn.Close() != nil { // it was not given back, and nobody else could use it
-			k.drop(client)
-			client = k.get()
-		}
-		k.client = nil
+	now := time.Now()
+	if now.Sub(k.used) > restTime {
+		k.giveBack()
 	}
-	if client != k.client { // those of a client that was dropped are closed
+	if client := k.get(); client != k.client { // those of a client that was dropped are closed
 		k.client, k.conn = client, client.Conn()
 	}
 	k.used = now
 	return k.client, k.conn
+}
+
+// giveBack gives the connection back to the pool, which closes one that is of no use any more.
+// That is to be done after an error, and be it a refusal: go-redis gives up one to a replica, and
+// answers whatever is asked over it from then on with that refusal.
+func (k *kept) giveBack() {
+	if k.conn != nil && k.conn.Close() != nil { // nobody else could use it
+		k.drop(k.client)
+	}
+	k.client, k.conn = nil, nil
 }

@@ -127,6 +127,37 @@ func TestBecomesReplica(t *testing.T) {
 	wantLog(t, lines(hook), "is a replica", "available again")
 }
 
+// TestHeartbeatOnReplica: a heartbeat that a replica refuses, and that nobody waits for, is in the
+// way of nothing once the replica is the master again.
+func TestHeartbeatOnReplica(t *testing.T) {
+	t.Parallel()
+	master, server := redistest.Start(t), redistest.Start(t)
+	tasks := open(t, options(server.Address))
+	remote{server}.Push(t, `{"id":"1","action":"a"}`)
+	task, err := tasks.Next(t.Context(), 1)
+	must(t, err)
+	tasks.Accept(t.Context(), task)
+	eventually(t, "the task is shown", func() bool { return tasks.WaitingWrites() == 0 })
+	host, port, err := net.SplitHostPort(master.Address)
+	must(t, err)
+	server.Do(t, "replicaof", host, port)
+	before := refusals(t, server)
+	tasks.Heartbeat(t.Context(), task, worker.Progress{Status: worker.Running})
+	eventually(t, "the heartbeat is refused", func() bool { return refusals(t, server) != before })
+	server.Do(t, "replicaof", "no", "one")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	must(t, tasks.Finish(ctx, task, worker.Result{Final: worker.Progress{Status: worker.Completed, Percent: 100}}))
+}
+
+// refusals is how often a server has refused to write as a replica.
+func refusals(t *testing.T, server *redistest.Server) string {
+	t.Helper()
+	_, after, _ := strings.Cut(server.Admin().Info(t.Context(), "errorstats").Val(), "errorstat_READONLY:count=")
+	count, _, _ := strings.Cut(after, "\r\n")
+	return count
+}
+
 // TestFinishOnReplica: the final status is told on the replica, for a client
 // that waits there, and the result is stored as soon as it can be.
 func TestFinishOnReplica(t *testing.T) {

@@ -35,6 +35,9 @@ func (o *outbox) send(ctx context.Context) {
 		lost := exchange(ctx, conn, batch)
 		o.settle(batch, time.Now())
 		o.watch(client, batch, lost)
+		if slices.ContainsFunc(batch, func(w *write) bool { return w.outcome() != nil }) {
+			o.link.giveBack()
+		}
 		clear(batch) // results may be large, and the next batch may be hours away
 		if lost != nil {
 			pause(ctx, retryPause(lost, o.interval))
