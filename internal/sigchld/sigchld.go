@@ -14,14 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// signalSet is the size of the kernel's own set of signals, in bytes: sigprocmask(2), of which the
-// C library's is another.
+// signalSet is the size of the kernel's own set of signals, in bytes, on all machines but MIPS:
+// sigprocmask(2), of which the C library's is another.
 const signalSet = 8
 
 // Off gives SIGCHLD its default action, which is none. The runtime does not know: package os/signal
 // hears nothing of it any more.
 func Off() error {
-	// Zeros are SIG_DFL without any flags, and as many as the largest struct sigaction of a kernel has.
+	// Zeros are SIG_DFL without any flags, and no kernel's struct sigaction has more of them.
 	var none [64]byte
 	//nolint:gosec // package os/signal cannot give back what the runtime has set by itself
 	_, _, failed := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(syscall.SIGCHLD), uintptr(unsafe.Pointer(&none)), 0, signalSet, 0, 0)

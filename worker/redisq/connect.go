@@ -41,9 +41,9 @@ const (
 // the address resolved, when they are needed. It repeats no command by itself:
 // a repeated LPUSH or INCR could happen twice.
 func Connect(server Server, size int) *redis.Client {
-	wait, writeTime := max(replyTime, server.replyTime), replyTime
+	wait, writeTime, writeBuffer := max(replyTime, server.replyTime), replyTime, 0
 	if server.paced {
-		writeTime = unbounded
+		writeTime, writeBuffer = unbounded, pacedPart
 	}
 	return redis.NewClient(&redis.Options{
 		Addr:            server.Address,
@@ -58,6 +58,7 @@ func Connect(server Server, size int) *redis.Client {
 		DialerRetries:   1,
 		ReadTimeout:     wait,
 		WriteTimeout:    writeTime,
+		WriteBufferSize: writeBuffer,
 		DisableIdentity: true,
 		// A context's deadline bounds the wait for a reply, too.
 		ContextTimeoutEnabled:    true,

@@ -132,8 +132,15 @@ func roundTrip(ctx context.Context, conn *redis.Conn, commands []redis.Cmder) er
 	}
 	// Interrupted by closing the client: go-redis does not look at ctx while it waits.
 	_, err := pipe.Exec(context.WithoutCancel(ctx))
-	if isRefusal(err) {
+	if !isRefusal(err) {
+		return err
+	}
+	if slices.ContainsFunc(commands, func(command redis.Cmder) bool { return command.Err() != nil }) {
 		return nil
+	}
+	// The connection was refused, a login, say: nothing was sent, and go-redis does not tell the commands.
+	for _, command := range commands {
+		command.SetErr(err)
 	}
 	return err
 }

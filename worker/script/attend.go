@@ -2,12 +2,10 @@ package script
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"syscall"
 	"time"
 
-	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
 	"cluster-agent/worker"
@@ -32,21 +30,12 @@ const defaultMoment = 50 * time.Millisecond
 // Most steps are over in a moment, and their streams end when they exit: to
 // watch for the exit itself would be a tenth of all that such a step costs. The
 // price is a thread for a step that closes its streams at once and goes on.
-//
-// When ctx ends, the step is asked to end, too, once that moment has passed.
-func (r *Runner) attend(ctx context.Context, p *process, s *streams, log func() *logrus.Entry) {
-	silent := s.endWithin(cmp.Or(r.moment, defaultMoment)) && !s.feeds()
-	if silent {
-		p.end = p.reap(syscall.WNOHANG)
-	}
-	if p.end != nil {
-		return
-	}
-	defer p.terminateWith(ctx, log)()
-	if silent {
+func (r *Runner) attend(p *process, s *streams) {
+	if s.endWithin(cmp.Or(r.moment, defaultMoment)) && !s.feeds() {
 		p.end = p.reap(0)
 		return
 	}
+	s.note(s.watch.until(time.Time{})) // that moment is over
 	patience := cmp.Or(r.DrainTime, defaultDrainTime)
 	r.watchExit(p, s)
 	for p.end == nil || s.open > 0 {
@@ -84,8 +73,9 @@ func (r *Runner) watchExit(p *process, s *streams) {
 	waited := make(chan *exit, 1)
 	p.waited = waited
 	go func() {
-		waited <- p.reap(0)
-		s.note(s.watch.until(time.Now()))
+		end := p.reap(0)
+		s.note(s.watch.until(time.Now())) // before it is known: then the watch may be another step's
+		waited <- end
 	}()
 }
 

@@ -29,7 +29,7 @@ func TestWatchBreaks(t *testing.T) {
 			if err := spoil(w); err != nil {
 				t.Fatal(err)
 			}
-			new(Runner).attend(t.Context(), p, &streams{watch: w, note: func(error) {}, open: 1}, nil)
+			new(Runner).attend(p, &streams{watch: w, note: func(error) {}, open: 1})
 			if p.pidfd != none || p.end == nil || p.end.err != nil || p.end.status.ExitStatus() != 1 {
 				t.Errorf("pidfd is %d, end is %+v", p.pidfd, p.end)
 			}

@@ -194,19 +194,29 @@ func TestDaemon(t *testing.T) {
 	killProcess(t, strings.TrimSpace(string(got.Output)))
 }
 
-// TestReadsOn: a step that has closed its outputs, and reads on, gets all of its input.
+// TestReadsOn: a step that has closed its outputs, and reads on, gets all of its input, also if it
+// takes its time.
 func TestReadsOn(t *testing.T) {
 	t.Parallel()
-	a := start(t)
-	path, bytes := filepath.Join(t.TempDir(), "read"), 1<<20
-	a.step("10", "exec >"+path+" 2>&1 3>&-; wc -c")
-	if got := a.do(`"` + strings.Repeat("x", bytes) + `"`); got.ExitCode != 0 {
-		t.Fatalf("got %d", got.ExitCode)
-	}
-	text, err := os.ReadFile(path)
-	must(t, err)
-	if want := strconv.Itoa(bytes + 2); strings.TrimSpace(string(text)) != want {
-		t.Errorf("it has read %s bytes, not %s", text, want)
+	const bytes = 1 << 20
+	for kernel, prepare := range script.Kernels() {
+		for name, first := range map[string]string{"at once": "", "later": "sleep 0.2; "} {
+			t.Run(name+", "+kernel, func(t *testing.T) {
+				t.Parallel()
+				a := start(t)
+				prepare(a.runner)
+				path := filepath.Join(t.TempDir(), "read")
+				a.step("10", "exec >"+path+" 2>&1 3>&-; "+first+"wc -c")
+				if got := a.do(`"` + strings.Repeat("x", bytes) + `"`); got.ExitCode != 0 {
+					t.Fatalf("got %d", got.ExitCode)
+				}
+				text, err := os.ReadFile(path)
+				must(t, err)
+				if want := strconv.Itoa(bytes + 2); strings.TrimSpace(string(text)) != want {
+					t.Errorf("it has read %s bytes, not %s", text, want)
+				}
+			})
+		}
 	}
 }
 

@@ -72,8 +72,9 @@ func (r *Runner) run(ctx context.Context, path string, environ []string, call *w
 	if err != nil {
 		return notStarted(ctx, err)
 	}
+	defer p.terminateWith(ctx, call.Log)()
 	s.note(s.pipes.closeTheirs())
-	r.attend(ctx, p, s, call.Log)
+	r.attend(p, s)
 	if s.open > 0 {
 		r.leave(s.giveAway(), path, call)
 	}

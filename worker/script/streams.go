@@ -144,7 +144,6 @@ func (s *streams) endWithin(limit time.Duration) bool {
 	for s.open > 0 {
 		events, err := s.watch.wait()
 		if err != nil {
-			s.note(s.watch.until(time.Time{}))
 			return false
 		}
 		for _, event := range events {
