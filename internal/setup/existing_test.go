@@ -56,7 +56,7 @@ func TestRunKeepsDistribution(t *testing.T) {
 		t.Errorf("ACL file:\n%s", saved)
 	}
 	again := m.run()
-	if again.Changed() {
+	if changed(again) {
 		t.Errorf("second run:\n%s", m.relative(again))
 	}
 }
@@ -186,7 +186,7 @@ func TestRunOnReplica(t *testing.T) {
 		join(t, m, leader, id)
 		before, pid := snapshot(t, m), m.pid()
 		report := m.run()
-		if report.Changed() {
+		if changed(report) {
 			t.Errorf("node %d:\n%s", id, m.relative(report))
 		}
 		checkSnapshot(t, m, before)
@@ -213,7 +213,7 @@ func TestRunOnPromotedNode(t *testing.T) {
 	must(t, cluster.Do(t.Context(), "REPLICAOF", "NO", "ONE").Err())
 	must(t, cluster.ConfigRewrite(t.Context()).Err())
 	before := snapshot(t, m)
-	if report := m.run(); report.Changed() {
+	if report := m.run(); changed(report) {
 		t.Errorf("report:\n%s", m.relative(report))
 	}
 	checkSnapshot(t, m, before)
@@ -284,7 +284,7 @@ func TestRunOnReplicaThatIsDown(t *testing.T) {
 	checkSnapshot(t, m, before)
 	m.supervise()
 	report := m.run()
-	if report.Changed() {
+	if changed(report) {
 		t.Errorf("second run:\n%s", m.relative(report))
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -31,6 +32,11 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// changed tells whether anything was not merely kept.
+func changed(report Report) bool {
+	return slices.ContainsFunc(report.Lines(), func(line string) bool { return !strings.HasPrefix(line, "kept ") })
 }
 
 func content(t *testing.T, path string) string {

@@ -51,7 +51,7 @@ func TestRunForUserRedis(t *testing.T) {
 	if info.Mode().Perm() != 0o750 {
 		t.Errorf("directory of passwords has mode %v", info.Mode())
 	}
-	if again := m.run(); again.Changed() {
+	if again := m.run(); changed(again) {
 		t.Errorf("second run:\n%s", m.relative(again))
 	}
 }

@@ -22,16 +22,6 @@ func (r *Report) Lines() []string {
 	return lines
 }
 
-// Changed says whether anything was not merely kept.
-func (r *Report) Changed() bool {
-	for _, e := range r.entries {
-		if e.outcome.Changed() {
-			return true
-		}
-	}
-	return false
-}
-
 // note records an outcome. A thing looked at twice is reported once: what was
 // done to it first stays, unless that was nothing.
 func (r *Report) note(outcome host.Outcome, what string) {

@@ -72,8 +72,8 @@ func TestRunOnFreshMachine(t *testing.T) {
 			t.Errorf("second run: %s", line)
 		}
 	}
-	if again.Changed() || len(again.Lines()) < 30 {
-		t.Errorf("second run: changed %v, %d lines", again.Changed(), len(again.Lines()))
+	if changed(again) || len(again.Lines()) < 30 {
+		t.Errorf("second run: changed %v, %d lines", changed(again), len(again.Lines()))
 	}
 	checkSnapshot(t, m, before)
 	if m.pid() != pid {
