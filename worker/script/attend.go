@@ -62,7 +62,7 @@ func (r *Runner) attend(p *process, s *streams) {
 // is none (before Linux 5.3, or in a sandbox), there is such a thread, and it
 // interrupts the watch.
 func (r *Runner) watchExit(p *process, s *streams) {
-	if fd, err := r.pidfd(p.pid); err == nil {
+	if fd, err := r.pidfd(p.Pid); err == nil {
 		// Edge-triggered: to its pidfd, a process that is being traced has exited
 		// before it can be reaped; when it can, it is told of once more.
 		if p.pidfd = fd; s.watch.add(fd, processExit, unix.EPOLLIN|unix.EPOLLET) == nil {
@@ -117,7 +117,7 @@ func (p *process) unwatch(s *streams) {
 // may be waiting for its number to be gone.
 func (p *process) reap(options int) *exit {
 	var end exit
-	pid, err := again(func() (int, error) { return syscall.Wait4(p.pid, &end.status, options, nil) })
+	pid, err := again(func() (int, error) { return syscall.Wait4(p.Pid, &end.status, options, nil) })
 	if pid == 0 && err == nil {
 		return nil
 	}

@@ -22,7 +22,7 @@ func TestWatchBreaks(t *testing.T) {
 				t.Fatal(err)
 			}
 			own := w.fd
-			p, err := new(Runner).start(t.Context(), "/bin/false", nil, nil)
+			p, err := new(Runner).start("/bin/false", nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,10 +8,11 @@ import (
 	"cluster-agent/worker"
 )
 
-// Kernels are the ways in which a step can be waited for.
+// Kernels are the ways in which a step can be started and waited for.
 func Kernels() map[string]func(*Runner) {
 	return map[string]func(*Runner){
 		"as it comes": func(*Runner) {},
+		"plain start": func(r *Runner) { r.starter.Plain = true },
 		"pidfd":       func(r *Runner) { r.moment = 1 },
 		"no pidfd": func(r *Runner) {
 			r.moment, r.openPidfd = 1, func(int) (int, error) { return 0, syscall.ENOSYS }

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"cluster-agent/internal/spawn"
 	"cluster-agent/worker"
 )
 
@@ -32,6 +33,7 @@ type Runner struct {
 
 	moment    time.Duration                     // see attend; 0 means 50 ms
 	openPidfd func(pid int) (fd int, err error) // nil: ask the kernel
+	starter   spawn.Starter
 	base      baseEnviron
 	watches   watches
 	left      leftBehind
@@ -60,21 +62,24 @@ func (r *Runner) step(path string) func(context.Context, *worker.Call) error {
 	}
 }
 
-// run starts the executable and sees it to its end: until it has exited and its
+// runOnce starts the executable and sees it to its end: until it has exited and its
 // descriptors are closed, or have been left open for too long.
-func (r *Runner) run(ctx context.Context, path string, environ []string, call *worker.Call) error {
+func (r *Runner) runOnce(ctx context.Context, path string, environ []string, call *worker.Call) error {
 	s, err := r.connect(path, call)
 	if err != nil {
 		return worker.Exit(exitExec, fmt.Errorf("connect step: %w", err))
 	}
 	defer s.close(&r.watches)
-	p, err := r.start(ctx, path, environ, s.pipes.theirs)
+	p, err := r.start(path, environ, s.pipes.theirs)
 	if err != nil {
-		return notStarted(ctx, err)
+		return notStarted(err)
 	}
 	defer p.terminateWith(ctx, call.Log)()
 	s.note(s.pipes.closeTheirs())
 	r.attend(p, s)
+	if err := p.failure(); err != nil {
+		return notStarted(err)
+	}
 	if s.open > 0 {
 		r.leave(s.giveAway(), path, call)
 	}
@@ -92,17 +97,12 @@ func (r *Runner) leave(open []*os.File, path string, call *worker.Call) {
 	call.Log().Warnf("step %s left a background process that keeps its output open: what it prints from now on %s", path, what)
 }
 
-// notStarted tells a file that is no step, which is skipped, from a task that
-// was cancelled, and from a system that is out of means.
-func notStarted(ctx context.Context, err error) error {
-	switch {
-	case isScarcity(err):
+// notStarted tells a file that is no step, which is skipped, from a system that is out of means.
+func notStarted(err error) error {
+	if isScarcity(err) {
 		return worker.Exit(exitExec, fmt.Errorf("start step: %w", err))
-	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		return fmt.Errorf("start step: %w", err)
-	default:
-		return worker.Skip(err)
 	}
+	return worker.Skip(err)
 }
 
 // isScarcity tells whether err is a lack of means, for which no step's file is to blame.
