@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // The engine's own actions, which no directory can replace.
@@ -53,16 +54,44 @@ func (w *Worker) cancelTask(ctx context.Context, task Task) Result {
 		return w.builtinFailed(task, "builtin-validation.json", ExitInvalid, ValidationFailed, err)
 	}
 	w.report(ctx, task, Progress{Status: Running})
-	if !w.running.cancel(id) {
-		switch found, err := w.withdraw(ctx, id); {
-		case err != nil:
-			return w.builtinFailed(task, "task-lookup", ExitFailure, Aborted, err)
-		case !found:
-			return w.builtinFailed(task, "task-lookup", exitNoSuchTask, ValidationFailed, errors.New("task ID not found"))
-		}
+	switch found, err := w.cancel(ctx, id); {
+	case err != nil:
+		return w.builtinFailed(task, "task-lookup", ExitFailure, Aborted, err)
+	case !found:
+		return w.builtinFailed(task, "task-lookup", exitNoSuchTask, ValidationFailed, errors.New("task ID not found"))
 	}
 	w.logBuiltin(task, Completed, 0, "task-cancel")
 	return Result{Final: Progress{Status: Completed, Percent: 100}, Builtin: true}
+}
+
+// cancel cancels a task that runs or waits, or that is on its way from the one to the other.
+func (w *Worker) cancel(ctx context.Context, id string) (found bool, err error) {
+	for {
+		if w.running.cancel(id) {
+			return true, nil
+		}
+		if found, err = w.withdraw(ctx, id); found || err != nil {
+			return found, err
+		}
+		taken, err := w.cfg.Queue.Holds(ctx, func(task Task) bool { return task.ID == id && !w.isBuiltin(task) })
+		if !taken || err != nil {
+			return false, err
+		}
+		if err = pause(ctx, aheadInterval); err != nil {
+			return false, err
+		}
+	}
+}
+
+func pause(ctx context.Context, length time.Duration) error {
+	timer := time.NewTimer(length)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // withdraw settles a task that waits in the queue as cancelled.

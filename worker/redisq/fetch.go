@@ -112,7 +112,6 @@ func (t *Tasks) fetchMore(ctx context.Context, conn *redis.Conn, room int) error
 			t.strays = append(t.strays, stray{payload: payload, list: inProgress, fetched: true, epoch: epoch})
 		}
 	}
-	t.ahead.taken += t.fetched
 	t.fetched = max(1, t.fetched)
 	return nil
 }

@@ -11,112 +11,93 @@ import (
 	"cluster-agent/worker"
 )
 
-// mark is how far the queue has been looked through by Ahead. New tasks are
-// pushed at the one end, while others are taken from the other.
-type mark struct {
-	length int // of the queue, when it was looked at
-	taken  int // tasks that were taken from it since
-}
-
-// lookAtOnce is how many payloads of the queue are read at a time.
-const lookAtOnce = 128
-
 // Ahead implements [worker.Queue].
 func (t *Tasks) Ahead(ctx context.Context, wanted func(worker.Task) bool) (worker.Task, bool, error) {
 	client, done := t.look(ctx)
 	defer done()
 	t.mu.Lock()
-	before := t.ahead
+	from := t.ahead
 	t.mu.Unlock()
-	length, err := client.LLen(ctx, queueKey(t.opt.Agent)).Result()
-	if err != nil {
-		return worker.Task{}, false, fmt.Errorf("look at the queue: %w", err)
-	}
+	task, found, to, err := t.pick(ctx, client, from, wanted, t.moveSoon)
 	t.mu.Lock()
-	fresh := int(length) - t.ahead.length + t.ahead.taken
-	if fresh < 0 {
-		fresh = int(length) // it is another queue
-	}
-	// What was taken meanwhile may be in that length, or not: to look at too many is harmless.
-	meanwhile := t.ahead.taken - before.taken
-	before.taken = t.ahead.taken
-	t.ahead = mark{length: int(length), taken: meanwhile}
-	t.mu.Unlock()
-
-	task, found, err := t.pick(ctx, client, min(fresh, int(length)), wanted)
-	if found || err != nil { // there may be more
-		t.mu.Lock()
-		t.ahead = mark{length: before.length, taken: before.taken + t.ahead.taken - meanwhile}
-		t.mu.Unlock()
-	}
+	defer t.mu.Unlock()
+	t.ahead = to
 	return task, found, err
 }
 
-// Withdraw implements [worker.Queue]. Whatever is in the way it waits out.
-func (t *Tasks) Withdraw(ctx context.Context, id string) (worker.Task, bool, error) {
+// Withdraw implements [worker.Queue].
+func (t *Tasks) Withdraw(ctx context.Context, id string) (task worker.Task, found bool, err error) {
+	err = t.insist(ctx, "withdraw a task", func(client *redis.Client) error {
+		var err error
+		task, found, _, err = t.pick(ctx, client, place{}, func(task worker.Task) bool { return task.ID == id }, t.tryMove)
+		return err
+	})
+	return task, found, err
+}
+
+// Holds implements [worker.Queue].
+func (t *Tasks) Holds(ctx context.Context, wanted func(worker.Task) bool) (held bool, err error) {
+	err = t.insist(ctx, "look for a task in progress", func(client *redis.Client) error {
+		payloads, err := client.LRange(ctx, t.own, 0, -1).Result()
+		held = slices.ContainsFunc(payloads, func(payload string) bool {
+			task, undecodable := worker.DecodeTask([]byte(payload))
+			return undecodable == nil && wanted(task)
+		})
+		return err
+	})
+	return held, err
+}
+
+// insist looks until that is done or ctx ends.
+func (t *Tasks) insist(ctx context.Context, what string, look func(*redis.Client) error) error {
 	for {
-		task, found, err := t.withdraw(ctx, id)
+		client, done := t.look(ctx)
+		err := look(client)
+		done()
 		if err == nil || ctx.Err() != nil {
-			return task, found, err
+			return err
 		}
-		t.opt.Log.Debugf("withdraw a task: %v", err) // the queue says so, too
+		t.opt.Log.Debugf("%s: %v", what, err) // the queue says so, too
 		pause(ctx, retryPause(err, t.opt.PollingInterval))
 	}
 }
 
-func (t *Tasks) withdraw(ctx context.Context, id string) (worker.Task, bool, error) {
-	client, done := t.look(ctx)
-	defer done()
-	length, err := client.LLen(ctx, queueKey(t.opt.Agent)).Result()
-	if err != nil {
-		return worker.Task{}, false, fmt.Errorf("look at the queue: %w", err)
-	}
-	task, found, err := t.pick(ctx, client, int(length), func(task worker.Task) bool { return task.ID == id })
-	if found {
-		t.mu.Lock()
-		t.ahead.taken++
-		t.mu.Unlock()
-	}
-	return task, found, err
-}
-
-// pick takes the oldest wanted one of the tasks that were pushed last.
-func (t *Tasks) pick(ctx context.Context, client *redis.Client, last int, wanted func(worker.Task) bool) (worker.Task, bool, error) {
-	for end := last; end > 0; end -= lookAtOnce {
-		start := max(0, end-lookAtOnce)
-		payloads, err := client.LRange(ctx, queueKey(t.opt.Agent), int64(start), int64(end-1)).Result()
+// pick takes the oldest wanted task behind a place in the queue. It returns how far it has looked.
+func (t *Tasks) pick(
+	ctx context.Context, client *redis.Client, at place, wanted func(worker.Task) bool, move mover,
+) (worker.Task, bool, place, error) {
+	for {
+		payloads, now, err := t.behind(ctx, client, at)
 		if err != nil {
-			return worker.Task{}, false, fmt.Errorf("look at the queue: %w", err)
+			return worker.Task{}, false, at, fmt.Errorf("look at the queue: %w", err)
 		}
-		for _, payload := range slices.Backward(payloads) {
+		at = now
+		for _, payload := range payloads {
 			task, err := worker.DecodeTask([]byte(payload))
-			if err != nil || !wanted(task) || t.isKnown(task) {
-				continue
+			if err == nil && wanted(task) && !t.isKnown(task) {
+				if moved, err := t.move(ctx, client, payload, move); moved || err != nil {
+					return task, moved, at, err
+				}
+				continue // it is gone
 			}
-			if moved, err := t.move(ctx, client, payload); moved || err != nil {
-				return task, moved, err
-			}
+			at = at.after(payload)
+		}
+		if len(payloads) < lookAtOnce {
+			return worker.Task{}, false, at, nil
 		}
 	}
-	return worker.Task{}, false, nil
 }
 
-// moveTries is how often a busy queue may get in the way of taking a task out of
-// its middle.
-const moveTries = 100
+// mover takes a payload out of the queue's middle; false if it is gone.
+type mover func(ctx context.Context, client *redis.Client, payload string) (moved bool, err error)
 
 // move takes a payload out of the queue's middle; false if it is gone. After an
 // error it may have been moved all the same: then it is handed out as a stray.
-func (t *Tasks) move(ctx context.Context, client *redis.Client, payload string) (moved bool, err error) {
+func (t *Tasks) move(ctx context.Context, client *redis.Client, payload string, move mover) (moved bool, err error) {
 	t.moving.Lock()
 	defer t.moving.Unlock()
 	t.hold(payload, t.epoch())
-	for range moveTries {
-		if moved, err = t.tryMove(ctx, client, payload); !errors.Is(err, redis.TxFailedErr) {
-			break
-		}
-	}
-	if !moved {
+	if moved, err = move(ctx, client, payload); !moved {
 		t.release(payload)
 	}
 	if err != nil {
@@ -126,10 +107,59 @@ func (t *Tasks) move(ctx context.Context, client *redis.Client, payload string) 
 	return moved, nil
 }
 
-func (t *Tasks) tryMove(ctx context.Context, client *redis.Client, payload string) (moved bool, err error) {
+// How often a busy queue may get in the way of taking a task out of its middle: of any, and of one
+// that may as well be handed out twice.
+const (
+	moveTries     = 100
+	moveSoonTries = 5
+)
+
+func (t *Tasks) tryMove(ctx context.Context, client *redis.Client, payload string) (bool, error) {
+	return t.tryMoveTimes(ctx, client, payload, moveTries)
+}
+
+// moveSoon goes on without a watch when others push all the time.
+func (t *Tasks) moveSoon(ctx context.Context, client *redis.Client, payload string) (bool, error) {
+	moved, err := t.tryMoveTimes(ctx, client, payload, moveSoonTries)
+	if errors.Is(err, redis.TxFailedErr) {
+		return t.moveUnwatched(ctx, client, payload)
+	}
+	return moved, err
+}
+
+func (t *Tasks) tryMoveTimes(ctx context.Context, client *redis.Client, payload string, times int) (moved bool, err error) {
+	for range times {
+		if moved, err = t.moveWatched(ctx, client, payload); !errors.Is(err, redis.TxFailedErr) {
+			break
+		}
+	}
+	return moved, err
+}
+
+// moveUnwatched puts a payload in progress even if somebody else takes it in the same moment, and
+// takes it back then. An agent that dies before that will hand it out once more.
+func (t *Tasks) moveUnwatched(ctx context.Context, client *redis.Client, payload string) (moved bool, err error) {
+	var removed *redis.IntCmd
+	if _, err = client.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+		removed = pipe.LRem(ctx, queueKey(t.opt.Agent), -1, payload)
+		pipe.LPush(ctx, t.own, payload)
+		return nil
+	}); err != nil || removed.Val() == 1 {
+		return err == nil, err
+	}
+	return false, client.LRem(ctx, t.own, 1, payload).Err()
+}
+
+// moveWatched fails with [redis.TxFailedErr] if anything happens to the queue while it is under way.
+// To watch it and to look for the payload take one write, so that this is as short as it can be.
+func (t *Tasks) moveWatched(ctx context.Context, client *redis.Client, payload string) (moved bool, err error) {
 	queue := queueKey(t.opt.Agent)
 	err = client.Watch(ctx, func(tx *redis.Tx) error {
-		if gone := tx.LPos(ctx, queue, payload, redis.LPosArgs{}).Err(); gone != nil {
+		if _, gone := tx.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			pipe.Do(ctx, "watch", queue)
+			pipe.LPos(ctx, queue, payload, redis.LPosArgs{Rank: -1})
+			return nil
+		}); gone != nil {
 			return gone
 		}
 		_, failure := tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
@@ -138,7 +168,7 @@ func (t *Tasks) tryMove(ctx context.Context, client *redis.Client, payload strin
 			return nil
 		})
 		return failure
-	}, queue)
+	})
 	if errors.Is(err, redis.Nil) {
 		return false, nil
 	}

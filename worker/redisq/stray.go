@@ -98,20 +98,16 @@ func (t *Tasks) look(ctx context.Context) (client *redis.Client, done func()) {
 }
 
 // Known implements [worker.Queue].
-func (t *Tasks) Known(ctx context.Context) (map[string]bool, error) {
-	for {
-		keys, err := t.knownKeys(ctx)
-		if err == nil || ctx.Err() != nil {
-			return keys, err
-		}
-		t.opt.Log.Debugf("%v", err) // the queue says so, too
-		pause(ctx, retryPause(err, t.opt.PollingInterval))
-	}
+func (t *Tasks) Known(ctx context.Context) (keys map[string]bool, err error) {
+	err = t.insist(ctx, "list tasks", func(client *redis.Client) error {
+		var err error
+		keys, err = t.knownKeys(ctx, client)
+		return err
+	})
+	return keys, err
 }
 
-func (t *Tasks) knownKeys(ctx context.Context) (map[string]bool, error) {
-	client, done := t.look(ctx)
-	defer done()
+func (t *Tasks) knownKeys(ctx context.Context, client *redis.Client) (map[string]bool, error) {
 	if err := t.wantMaster(ctx, client); err != nil {
 		t.looks.drop(client)
 		return nil, err

@@ -48,7 +48,7 @@ type Tasks struct {
 	suspect bool               // there may be more of them in Redis
 	looked  int64              // the connection over which they were looked for the last time; 0: never
 	fetched int                // how many tasks the last fetch brought, at least 1
-	ahead   mark               // how far the queue was looked through
+	ahead   place              // how far the queue was looked through
 	ended   ended              // what the last tasks came to
 	foreign map[string]string  // lists of tasks that are not this agent's, by key
 }

@@ -96,6 +96,17 @@ func (i *MemoryInstance) Withdraw(ctx context.Context, id string) (worker.Task, 
 	return i.pick(ctx, func() int { return 0 }, func(task worker.Task) bool { return task.ID == id })
 }
 
+// Holds implements [worker.Queue].
+func (i *MemoryInstance) Holds(ctx context.Context, wanted func(worker.Task) bool) (held bool, err error) {
+	err = i.unlessEnded(ctx, func() {
+		held = slices.ContainsFunc(i.memory.inProgress, func(payload string) bool {
+			task, undecodable := worker.DecodeTask([]byte(payload))
+			return undecodable == nil && wanted(task)
+		})
+	})
+	return held, err
+}
+
 // pick takes a wanted task from anywhere in the queue, from some place on.
 func (i *MemoryInstance) pick(ctx context.Context, from func() int, wanted func(worker.Task) bool) (picked worker.Task, found bool, err error) {
 	err = i.unlessEnded(ctx, func() {
