@@ -28,9 +28,9 @@ func (t *Tasks) Ahead(ctx context.Context, wanted func(worker.Task) bool) (worke
 // Withdraw implements [worker.Queue].
 func (t *Tasks) Withdraw(ctx context.Context, id string) (task worker.Task, found bool, err error) {
 	err = t.insist(ctx, "withdraw a task", func(client *redis.Client) error {
-		var err error
-		task, found, _, err = t.pick(ctx, client, place{}, func(task worker.Task) bool { return task.ID == id }, t.tryMove)
-		return err
+		var failure error
+		task, found, _, failure = t.pick(ctx, client, place{}, func(task worker.Task) bool { return task.ID == id }, t.tryMove)
+		return failure
 	})
 	return task, found, err
 }
@@ -38,12 +38,12 @@ func (t *Tasks) Withdraw(ctx context.Context, id string) (task worker.Task, foun
 // Holds implements [worker.Queue].
 func (t *Tasks) Holds(ctx context.Context, wanted func(worker.Task) bool) (held bool, err error) {
 	err = t.insist(ctx, "look for a task in progress", func(client *redis.Client) error {
-		payloads, err := client.LRange(ctx, t.own, 0, -1).Result()
+		payloads, failure := client.LRange(ctx, t.own, 0, -1).Result()
 		held = slices.ContainsFunc(payloads, func(payload string) bool {
 			task, undecodable := worker.DecodeTask([]byte(payload))
 			return undecodable == nil && wanted(task)
 		})
-		return err
+		return failure
 	})
 	return held, err
 }

@@ -100,9 +100,9 @@ func (t *Tasks) look(ctx context.Context) (client *redis.Client, done func()) {
 // Known implements [worker.Queue].
 func (t *Tasks) Known(ctx context.Context) (keys map[string]bool, err error) {
 	err = t.insist(ctx, "list tasks", func(client *redis.Client) error {
-		var err error
-		keys, err = t.knownKeys(ctx, client)
-		return err
+		var failure error
+		keys, failure = t.knownKeys(ctx, client)
+		return failure
 	})
 	return keys, err
 }
