@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -135,6 +136,40 @@ func TestRejectWhenBusy(t *testing.T) {
 		e.push("free", "short")
 		if got := e.Result(t, "free"); got.ExitCode != 0 {
 			t.Fatalf("came to %+v", got)
+		}
+	})
+}
+
+// startsMeanwhile is a queue whose tasks are taken while somebody looks for one of them in it.
+type startsMeanwhile struct {
+	worker.Queue
+
+	start func()
+}
+
+func (q *startsMeanwhile) Withdraw(ctx context.Context, id string) (worker.Task, bool, error) {
+	q.start()
+	return q.Queue.Withdraw(ctx, id)
+}
+
+// TestCancelStarting: a task that is taken from the queue while it is looked for there is cancelled when it runs.
+func TestCancelStarting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		free := make(chan struct{})
+		e := start(t, []worker.Action{action("x", hold), action("first", waits(free))}, func(c *worker.Config) {
+			c.MaxConcurrency = 1
+			c.Queue = &startsMeanwhile{Queue: c.Queue, start: sync.OnceFunc(func() { close(free); time.Sleep(time.Second) })}
+		})
+		e.push("first", "first")
+		e.push("second", "x")
+		synctest.Wait()
+		e.pushData("cancel", "cancel-task", `{"task":"second"}`)
+		if got := e.Result(t, "cancel"); got.ExitCode != 0 || got.Final != completed {
+			t.Fatalf("cancel-task came to %+v", got)
+		}
+		if got := e.Result(t, "second"); got.ExitCode != 143 {
+			t.Fatalf("the task came to %+v", got)
 		}
 	})
 }

@@ -6,7 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
+
+	"cluster-agent/internal/wait"
 )
 
 // The engine's own actions, which no directory can replace.
@@ -77,20 +78,9 @@ func (w *Worker) cancel(ctx context.Context, id string) (found bool, err error) 
 		if !taken || err != nil {
 			return false, err
 		}
-		if err = pause(ctx, aheadInterval); err != nil {
-			return false, err
+		if !wait.For(ctx, aheadInterval) {
+			return false, ctx.Err()
 		}
-	}
-}
-
-func pause(ctx context.Context, length time.Duration) error {
-	timer := time.NewTimer(length)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"cluster-agent/internal/wait"
 	"cluster-agent/worker"
 )
 
@@ -26,19 +27,8 @@ func (r *Runner) run(ctx context.Context, path string, environ []string, call *w
 		if !errors.Is(err, syscall.ETXTBSY) || pause > lastPause {
 			return err
 		}
-		if err = wait(ctx, pause); err != nil {
-			return fmt.Errorf("start step: %w", err)
+		if !wait.For(ctx, pause) {
+			return fmt.Errorf("start step: %w", ctx.Err())
 		}
-	}
-}
-
-func wait(ctx context.Context, pause time.Duration) error {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
