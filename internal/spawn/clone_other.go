@@ -5,4 +5,4 @@ package spawn
 import "syscall"
 
 // clone is not written for this machine.
-func clone(*cloneArgs, *call, *uintptr) (result uintptr) { return -uintptr(syscall.ENOSYS) }
+func clone(*cloneArgs, *call, *uintptr) (result uintptr) { return ^uintptr(syscall.ENOSYS - 1) }

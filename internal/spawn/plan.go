@@ -38,9 +38,6 @@ type sigset uint64
 // maxResult is the largest result of a system call that is no error.
 const maxResult = ^uintptr(4095)
 
-// errUnknownFlag is the answer of a kernel that does not know CLONE_CLEAR_SIGHAND.
-const errUnknownFlag = syscall.EINVAL
-
 // newPlan makes the plan of a process whose descriptors are all out of the way.
 func newPlan(c Command, limit *unix.Rlimit) (*plan, error) {
 	// Without a stack of its own: the process does not use any.

@@ -12,6 +12,7 @@ package spawn
 import (
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -57,8 +58,7 @@ func (s *Starter) Start(c Command) (*Process, error) {
 		return forkExec(c)
 	}
 	p, err := start(c, limit)
-	// Linux before 5.5, or a sandbox that does not know clone3(2), or does not let it pass.
-	if errors.Is(err, syscall.ENOSYS) || errors.Is(err, syscall.EPERM) || errors.Is(err, errUnknownFlag) {
+	if errors.Is(err, errUnable) {
 		s.unable.Store(true)
 		return forkExec(c)
 	}
@@ -124,9 +124,21 @@ func (p *plan) begin() (pid int, err error) {
 		return 0, err
 	}
 	if result > maxResult {
-		return 0, syscall.Errno(-result)
+		return 0, cloneError(syscall.Errno(-result))
 	}
 	return int(result), nil
+}
+
+// errUnable says that this system does not start processes in this way.
+var errUnable = errors.New("clone3 is not to be had")
+
+// cloneError tells Linux before 5.5, which does not know the call or CLONE_CLEAR_SIGHAND, and a
+// sandbox that does not know the call, or does not let it pass, from a lack of means.
+func cloneError(failure syscall.Errno) error {
+	if slices.Contains([]syscall.Errno{syscall.ENOSYS, syscall.EINVAL, syscall.EPERM}, failure) {
+		return errUnable
+	}
+	return failure
 }
 
 func setMask(mask, old *sigset) error {

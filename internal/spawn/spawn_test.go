@@ -194,6 +194,20 @@ func TestFailure(t *testing.T) {
 	}
 }
 
+// TestBadCommand: what is wrong with a command is no fault of the system.
+func TestBadCommand(t *testing.T) {
+	t.Parallel()
+	s := &spawn.Starter{}
+	shell(t, s, "", nil)
+	before := s.Unable()
+	if _, err := s.Start(spawn.Command{File: "/bin/true", Args: []string{"a\x00b"}}); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("a zero byte: %v", err)
+	}
+	if s.Unable() != before {
+		t.Error("processes are started in another way from now on")
+	}
+}
+
 // TestTerminatedAtOnce: the group is there as soon as the process is, and a signal to it ends the process,
 // whether that has executed its file by then or not.
 func TestTerminatedAtOnce(t *testing.T) {
@@ -272,6 +286,9 @@ func TestSandbox(t *testing.T) {
 		if got := shell(t, s, "echo well", nil); got != "well\n" {
 			t.Errorf("printed %q", got)
 		}
+	}
+	if !s.Unable() {
+		t.Error("clone3 is not refused")
 	}
 	if _, err := s.Start(spawn.Command{File: "/nowhere", Args: []string{"x"}}); !errors.Is(err, syscall.ENOENT) {
 		t.Errorf("no such file: %v", err)
