@@ -123,7 +123,10 @@ func (n notes) Step(task worker.Task, step string) error {
 }
 
 func (n notes) Keep(task worker.Task, result worker.Result) error {
-	return n.m.do(func() error { return n.m.journal.Keep(task, result) })
+	return n.m.do(func() error {
+		n.w.kept = true
+		return n.m.journal.Keep(task, result)
+	})
 }
 
 func (n notes) Result(task worker.Task) (worker.Result, error) { return n.m.journal.Result(task) }
@@ -140,6 +143,32 @@ type world struct {
 	mu      sync.Mutex
 	runs    map[string]int // of each step
 	noted   int            // steps that the journal was told of
+	kept    bool           // the journal has been given a result
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	return &world{t: t, memory: workertest.NewMemory("module/m1"), journal: workertest.NewJournal(), runs: map[string]int{}}
+}
+
+// ran notes that a step has run.
+func (w *world) ran(step string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.runs[step]++
+	return nil
+}
+
+// finals counts how often a task's end was told.
+func (w *world) finals() int {
+	w.t.Helper()
+	finals := 0
+	for _, told := range w.memory.Told("1") {
+		if told.Status != worker.Pending && told.Status != worker.Running {
+			finals++
+		}
+	}
+	return finals
 }
 
 // death is how a life ends: at which point, and with the power or not. A
@@ -172,11 +201,11 @@ func (w *world) liveWith(d death, action func(*fuse) worker.Action) (blown bool)
 	ended := make(chan struct{})
 	go func() { agent.Run(ctx); close(ended) }()
 	synctest.Wait()
+	cancel()
+	<-ended
 	f.mu.Lock()
 	blown = f.dead
 	f.mu.Unlock()
-	cancel()
-	<-ended
 	if blown {
 		w.journal.Crash(d.power)
 	}
@@ -187,12 +216,7 @@ func (w *world) liveWith(d death, action func(*fuse) worker.Action) (blown bool)
 func (w *world) action(f *fuse, repeatable bool) worker.Action {
 	step := func(name string) worker.Step {
 		return worker.Step{Name: name, Run: func(context.Context, *worker.Call) error {
-			return f.do(func() error {
-				w.mu.Lock()
-				defer w.mu.Unlock()
-				w.runs[name]++
-				return nil
-			})
+			return f.do(func() error { return w.ran(name) })
 		}}
 	}
 	return worker.Action{Name: "x", Steps: []worker.Step{step("10first"), step("20second")}, Repeatable: repeatable}
@@ -202,13 +226,7 @@ func (w *world) action(f *fuse, repeatable bool) worker.Action {
 func (w *world) check(repeatable bool, deaths []death) {
 	w.t.Helper()
 	result := w.memory.Result(w.t, "1")
-	finals := 0
-	for _, told := range w.memory.Told("1") {
-		if told.Status != worker.Pending && told.Status != worker.Running {
-			finals++
-		}
-	}
-	most := 1
+	finals, most := w.finals(), 1
 	if repeatable {
 		most = len(deaths) + 1
 	}
@@ -279,7 +297,7 @@ func everyDeath(try func(death) (blown bool)) {
 func tryDeaths(t *testing.T, repeatable bool, first, second death) (blown, again bool) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, memory: workertest.NewMemory("module/m1"), journal: workertest.NewJournal(), runs: map[string]int{}}
+		w := newWorld(t)
 		w.memory.Push(t, `{"id":"1","action":"x"}`)
 		blown = w.live(first, repeatable)
 		again = w.live(second, repeatable)
@@ -294,7 +312,7 @@ func tryDeaths(t *testing.T, repeatable bool, first, second death) (blown, again
 func TestMostRuns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, memory: workertest.NewMemory("module/m1"), journal: workertest.NewJournal(), runs: map[string]int{}}
+		w := newWorld(t)
 		w.memory.Push(t, `{"id":"1","action":"x"}`)
 		poison := func(f *fuse) worker.Action {
 			return worker.Action{Name: "x", Repeatable: true, Steps: []worker.Step{{

@@ -10,29 +10,38 @@ import (
 // their job as many as tasks may run at once wait for the next: a stack that has grown need not
 // grow again for each task.
 type crew struct {
-	handle  func(running context.Context, task Task)
-	jobs    chan func()
-	most    int64 // that wait for a job
-	idle    atomic.Int64
-	members sync.WaitGroup
-	stop    func()
+	handle func(running context.Context, task Task, over func())
+	jobs   chan func()
+	most   int64 // that wait for a job
+	idle   atomic.Int64
+	open   sync.WaitGroup // jobs that are not over
+	stop   func()
 }
 
-// hire makes a crew for the life of an agent. Results may be stored for a while after that.
+// hire makes a crew for the life of an agent. Steps are waited for a while after that, and
+// results may be stored for a while longer.
 func (w *Worker) hire(agent context.Context) *crew {
+	patient, giveUp := outlive(agent, w.cfg.StepGrace)
 	storing, stop := outlive(agent, w.cfg.StopGrace)
 	return &crew{
-		handle: func(running context.Context, task Task) { w.handle(running, storing, task) },
-		jobs:   make(chan func()), most: int64(w.cfg.MaxConcurrency), stop: stop,
+		handle: func(running context.Context, task Task, over func()) { w.handle(running, patient, storing, task, over) },
+		jobs:   make(chan func()), most: int64(w.cfg.MaxConcurrency), stop: func() { giveUp(); stop() },
 	}
 }
 
-// do has a job done; it does not wait.
-func (c *crew) do(job func()) {
+// do has a job done; it does not wait. The job is over when it says so, and when it returns
+// at the latest; then after is called.
+func (c *crew) do(job func(over func()), after func()) {
+	c.open.Add(1)
+	over := sync.OnceFunc(func() { after(); c.open.Done() })
+	work := func() {
+		defer over()
+		job(over)
+	}
 	select {
-	case c.jobs <- job:
+	case c.jobs <- work:
 	default:
-		c.members.Go(func() { c.work(job) })
+		go c.work(work)
 	}
 }
 
@@ -48,9 +57,9 @@ func (c *crew) work(job func()) {
 	}
 }
 
-// dismiss returns when all jobs are done.
+// dismiss returns when all jobs are over.
 func (c *crew) dismiss() {
 	close(c.jobs)
-	c.members.Wait()
+	c.open.Wait()
 	c.stop()
 }

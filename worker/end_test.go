@@ -177,13 +177,13 @@ func TestStopEndsStoring(t *testing.T) {
 		end  func(e *engine)
 		want time.Duration
 	}{
-		"stopped":   {func(e *engine) { e.cancel() }, 600 * time.Millisecond},
+		"stopped":   {func(e *engine) { e.cancel() }, 750 * time.Millisecond},
 		"cancelled": {func(e *engine) { e.pushData("c", "cancel-task", `{"task":"1"}`) }, time.Hour},
 		"cancelled, and stopped": {func(e *engine) {
 			e.pushData("c", "cancel-task", `{"task":"1"}`)
 			synctest.Wait()
 			e.cancel()
-		}, 600 * time.Millisecond},
+		}, 750 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sirupsen/logrus"
 	"github.com/sirupsen/logrus/hooks/test"
@@ -34,6 +35,9 @@ type engine struct {
 	ended   chan struct{}
 	cancel  context.CancelFunc
 }
+
+// longestStep is how long a step goes on in these tests, if it does not wait for something else.
+const longestStep = 2 * time.Hour
 
 // start runs a worker with these actions until the test ends.
 func start(t *testing.T, actions []worker.Action, adjust ...func(*worker.Config)) *engine {
@@ -74,13 +78,28 @@ func (e *engine) run() {
 		defer close(e.ended)
 		e.worker.Run(ctx)
 	}()
-	e.t.Cleanup(e.stop)
+	e.t.Cleanup(func() {
+		e.stop()
+		time.Sleep(longestStep) // of those that were given up
+	})
 }
 
 // stop ends the worker as SIGTERM does, and waits for it.
 func (e *engine) stop() {
 	e.cancel()
 	<-e.ended
+}
+
+// nextLife has what was killed, or was stopped, begin again; its Redis is well then.
+func (e *engine) nextLife() {
+	e.t.Helper()
+	e.journal.Crash(false)
+	life := e.Open()
+	e.cfg.Queue, e.cfg.Board = life, life
+	next, err := worker.New(e.cfg)
+	must(e.t, err)
+	e.ended, e.worker = make(chan struct{}), next
+	e.run()
 }
 
 // push gives a task without data.

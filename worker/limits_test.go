@@ -133,6 +133,7 @@ func TestBadConfig(t *testing.T) {
 		"negative time":  func(c *worker.Config) { c.PollingInterval = -time.Second },
 		"negative bytes": func(c *worker.Config) { c.OutputLimit = -1 },
 		"negative grace": func(c *worker.Config) { c.StopGrace = -1 },
+		"no patience":    func(c *worker.Config) { c.StepGrace = -1 },
 		"negative wait":  func(c *worker.Config) { c.OverloadWait = -1 },
 	} {
 		t.Run(name, func(t *testing.T) {

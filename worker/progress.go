@@ -43,15 +43,20 @@ func newTracker(steps []Step, tell func(Progress)) *tracker {
 	return t
 }
 
-// start says that step i runs now. The first one turns the status to running.
-func (t *tracker) start(i int) {
+// start says that step i runs now; false if it must not, since the run has ended without it.
+// The first one turns the status to running.
+func (t *tracker) start(i int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.isOver() {
+		return false
+	}
 	t.current, t.percent, t.invalid = i, 0, false
 	if t.status == Pending {
 		t.status = Running
 		t.report()
 	}
+	return true
 }
 
 // done says that the running step ended well, or was skipped.
@@ -116,15 +121,52 @@ func (t *tracker) lastTold(use func(Progress)) {
 	}
 }
 
-// close ends the run with its final status; nothing is told after it.
-func (t *tracker) close(status Status) (final Progress, held []Progress, outbox []Announcement) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.status = status
-	return Progress{Status: status, Percent: t.share()}, t.held, t.outbox
+// closing is what a run has left to tell at its end.
+type closing struct {
+	final  Progress
+	held   []Progress
+	outbox []Announcement
 }
 
+// close ends the run with its final status; nothing is told after it. false: it has ended before.
+func (t *tracker) close(status Status) (last closing, first bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.isOver() {
+		return closing{}, false
+	}
+	return t.end(status), true
+}
+
+// giveUp ends a run as aborted although its step goes on; false if none was started, or
+// the run has ended. step is the last one, of which may be known that it has ended.
+func (t *tracker) giveUp() (last closing, step trackedStep, running bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.status != Running {
+		return closing{}, trackedStep{}, false
+	}
+	return t.end(Aborted), t.steps[t.current], true
+}
+
+func (t *tracker) end(status Status) closing {
+	t.status = status
+	return closing{Progress{Status: status, Percent: t.share()}, t.held, t.outbox}
+}
+
+// isClosed tells whether nothing is told any more.
+func (t *tracker) isClosed() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.isOver()
+}
+
+func (t *tracker) isOver() bool { return t.status != Pending && t.status != Running }
+
 func (t *tracker) report() {
+	if t.isOver() {
+		return // a step that was given up does not know
+	}
 	now := Progress{Status: t.status, Percent: t.share()}
 	if now.Percent >= 100 {
 		if len(t.held) < maxHeld {

@@ -102,8 +102,8 @@ func TestProgress(t *testing.T) {
 			for _, do := range c.run {
 				do(tracker)
 			}
-			_, held, _ := tracker.close(Completed)
-			for _, p := range held {
+			last, _ := tracker.close(Completed)
+			for _, p := range last.held {
 				told = append(told, p.Percent)
 			}
 			if !slices.Equal(told, c.want) {
@@ -124,15 +124,15 @@ func TestHeld(t *testing.T) {
 	ignoring(tracker.setProgress(100))
 	ignoring(tracker.setProgress(40))
 	tracker.done()
-	final, held, _ := tracker.close(Aborted)
+	last, _ := tracker.close(Aborted)
 	if want := []Progress{{Running, 0}, {Running, 100}, {Running, 40}}; !slices.Equal(told, want) {
 		t.Errorf("told %v, want %v", told, want)
 	}
-	if want := []Progress{{Running, 100}}; !slices.Equal(held, want) {
-		t.Errorf("held %v, want %v", held, want)
+	if want := []Progress{{Running, 100}}; !slices.Equal(last.held, want) {
+		t.Errorf("held %v, want %v", last.held, want)
 	}
-	if want := (Progress{Aborted, 100}); final != want {
-		t.Errorf("final %v, want %v", final, want)
+	if want := (Progress{Aborted, 100}); last.final != want {
+		t.Errorf("final %v, want %v", last.final, want)
 	}
 }
 
@@ -145,8 +145,8 @@ func TestHeldIsBounded(t *testing.T) {
 		ignoring(tracker.setProgress(100))
 	}
 	tracker.done()
-	if _, held, _ := tracker.close(Completed); len(held) != maxHeld {
-		t.Errorf("%d reports are held, want %d", len(held), maxHeld)
+	if last, _ := tracker.close(Completed); len(last.held) != maxHeld {
+		t.Errorf("%d reports are held, want %d", len(last.held), maxHeld)
 	}
 }
 
@@ -202,5 +202,36 @@ func TestValidationFailedIsOfOneStep(t *testing.T) {
 	tracker.start(1)
 	if tracker.validationFailed() {
 		t.Fatal("sticks to the next step")
+	}
+}
+
+// TestGivenUp: a run that was given up while its step goes on has ended: nothing of what the
+// step does then is told, no other is started, and it does not end a second time.
+func TestGivenUp(t *testing.T) {
+	t.Parallel()
+	var told []Progress
+	tracker := newTracker([]Step{{Name: "a"}, {Name: "b"}}, func(p Progress) { told = append(told, p) })
+	if _, _, running := tracker.giveUp(); running {
+		t.Error("was given up before a step was started")
+	}
+	tracker.start(0)
+	ignoring(tracker.setProgress(50))
+	last, step, running := tracker.giveUp()
+	if want := (Progress{Aborted, 25}); !running || last.final != want || step.name != "a" || step.done {
+		t.Errorf("gave up %+v at step %+v: %t", last, step, running)
+	}
+	ignoring(tracker.setProgress(80))
+	tracker.done()
+	if tracker.start(1) || !tracker.isClosed() {
+		t.Error("it goes on")
+	}
+	if _, first := tracker.close(Completed); first {
+		t.Error("it ended twice")
+	}
+	if _, _, running := tracker.giveUp(); running {
+		t.Error("it was given up twice")
+	}
+	if want := []Progress{{Running, 0}, {Running, 25}}; !slices.Equal(told, want) {
+		t.Errorf("told %v, want %v", told, want)
 	}
 }

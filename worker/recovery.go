@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -84,8 +85,20 @@ func (w *Worker) storeKept(ctx context.Context, task Task, past Past) {
 
 // store stores a result. What the board does not take is kept.
 func (w *Worker) store(ctx context.Context, task Task, result Result) {
+	w.storeOrKeep(ctx, task, result, w.keeper(task, result))
+}
+
+// storeInTime stores the result of a task that has run. Once patient has ended it is kept while
+// the board takes it: the agent may be gone before it is known whether the board has.
+func (w *Worker) storeInTime(patient, storing context.Context, task Task, result Result) {
+	keep := w.keeper(task, result)
+	defer context.AfterFunc(patient, keep)()
+	w.storeOrKeep(storing, task, result, keep)
+}
+
+func (w *Worker) storeOrKeep(ctx context.Context, task Task, result Result, keep func()) {
 	defer w.leaving.begin(task.Key)()
-	late := time.AfterFunc(keepAfter, func() { w.keep(task, result) })
+	late := time.AfterFunc(keepAfter, keep)
 	err := w.cfg.Board.Finish(ctx, task, result)
 	late.Stop()
 	if err == nil {
@@ -98,7 +111,7 @@ func (w *Worker) store(ctx context.Context, task Task, result Result) {
 		return
 	}
 	w.cfg.Log.Errorf("%s: store result: %v; it is stored when that is possible again", w.subject(task), err)
-	w.keep(task, result)
+	keep()
 	w.cfg.Journal.Leave(task)
 	select {
 	case w.left <- struct{}{}:
@@ -106,9 +119,22 @@ func (w *Worker) store(ctx context.Context, task Task, result Result) {
 	}
 }
 
-func (w *Worker) keep(task Task, result Result) {
-	if err := w.cfg.Journal.Keep(task, result); err != nil {
-		w.cfg.Log.Errorf("%s: %v", w.subject(task), err)
+// keeper makes a function that keeps a result, unless it has done so before: there is more than
+// one occasion for it.
+func (w *Worker) keeper(task Task, result Result) func() {
+	var mu sync.Mutex
+	kept := false
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if kept {
+			return
+		}
+		if err := w.cfg.Journal.Keep(task, result); err != nil {
+			w.cfg.Log.Errorf("%s: %v", w.subject(task), err)
+			return
+		}
+		kept = true
 	}
 }
 

@@ -48,14 +48,7 @@ func TestResultIsKept(t *testing.T) {
 			t.Fatal("was stored")
 		}
 		e.wantLine("it is stored when that is possible again")
-		e.journal.Crash(false)
-		cfg := e.cfg
-		life := e.Open()
-		cfg.Queue, cfg.Board = life, life
-		next, err := worker.New(cfg)
-		must(t, err)
-		e.ended, e.worker = make(chan struct{}), next
-		e.run()
+		e.nextLife()
 		if got := e.Result(t, "1"); got.Final != completed || string(got.Output) != "done" {
 			t.Fatalf("came to %+v", got)
 		}

@@ -26,6 +26,7 @@ type run struct {
 	action  Action
 	call    Call
 	tracker *tracker
+	output  *boundedBuffer // of a task; nil for an event
 	errput  *boundedBuffer // error text of a task; nil for an event
 	copies  []*lines       // what goes to the agent's stderr
 	log     *logrus.Entry
@@ -72,11 +73,11 @@ func (r *run) interruption(ctx context.Context, step Step) *outcome {
 
 func (r *run) step(ctx context.Context, i int, step Step) outcome {
 	r.log.Infof("%s: %s/%s is starting", r.subject, printable(r.action.Name), step.Name)
-	r.tracker.start(i)
-	err := r.noted(ctx, step)
-	for _, copied := range r.copies {
-		copied.flush()
+	if !r.tracker.start(i) {
+		return outcome{step: step.Name, code: ExitStopped, status: Aborted} // as it was settled without this one
 	}
+	err := r.noted(ctx, step)
+	r.flush()
 	if isSkip(err) {
 		r.skipped(step, err)
 		err = nil
@@ -87,6 +88,13 @@ func (r *run) step(ctx context.Context, i int, step Step) outcome {
 		r.tracker.done()
 	}
 	return end
+}
+
+// flush passes on last lines without an end.
+func (r *run) flush() {
+	for _, copied := range r.copies {
+		copied.flush()
+	}
 }
 
 // skipped tells of a step that did not run: in the log, and in the error text of

@@ -55,10 +55,10 @@ func (w *Worker) start(ctx context.Context, tasks *crew, task Task, ended func()
 	if w.builtin(task.Action) == nil {
 		forget = w.running.add(task.ID, cancel)
 	}
-	tasks.do(func() {
-		defer func() { forget(); cancel(nil); w.busy.done(); ended() }()
-		tasks.handle(running, task)
-	})
+	tasks.do(
+		func(over func()) { tasks.handle(running, task, over) },
+		func() { forget(); cancel(nil); w.busy.done(); ended() },
+	)
 }
 
 // untilDrained returns a context that ends when the worker was asked to end and
@@ -98,8 +98,9 @@ func (w *Worker) ignored(err error) {
 }
 
 // handle sees a task from its acceptance to its result. running ends with the agent, or when
-// the task is cancelled, storing a while after the agent.
-func (w *Worker) handle(running, storing context.Context, task Task) {
+// the task is cancelled, patient a while after the agent, and storing after that. over is called
+// if the task is over before a step of it has ended.
+func (w *Worker) handle(running, patient, storing context.Context, task Task, over func()) {
 	if builtin := w.builtin(task.Action); builtin != nil {
 		w.answer(storing, task, func() Result { return builtin(storing, task) })
 		return
@@ -112,7 +113,7 @@ func (w *Worker) handle(running, storing context.Context, task Task) {
 	case settleIt:
 		w.settle(storing, task, past)
 	case runIt:
-		w.runTask(running, storing, task)
+		w.runTask(running, patient, storing, task, over)
 	}
 }
 
@@ -128,14 +129,20 @@ func (w *Worker) answer(storing context.Context, task Task, work func() Result) 
 // runTask runs a task. That it is begun has to be on disk before a step starts,
 // unless it may be run again anyway. A board that does not hear of it now is no
 // reason not to run: it gets the result when it does.
-func (w *Worker) runTask(ctx, storing context.Context, task Task) {
+func (w *Worker) runTask(ctx, patient, storing context.Context, task Task, over func()) {
 	w.cfg.Board.Accept(storing, task)
 	action, failure := w.cfg.Actions.Lookup(task.Action)
 	if err := w.begin(task, action); err != nil {
 		w.store(storing, task, w.notBegun(task, err))
 		return
 	}
-	w.store(storing, task, w.runAction(ctx, task, action, failure))
+	r := w.newRun(patient, task, action)
+	ended := w.unlessLate(patient, storing, r, over)
+	end := w.runAction(ctx, patient, r, failure)
+	if result, first := w.result(r, end); first {
+		w.storeInTime(patient, storing, task, result)
+	}
+	ended()
 }
 
 // begin has the journal know that a task begins. Of one that may be run again it
@@ -156,33 +163,33 @@ func (w *Worker) noteStep(task Task, action Action, step string) error {
 	return w.cfg.Journal.Step(task, step)
 }
 
-// runAction runs the steps of a task's action and collects what came of it. An
-// action that could not be looked up comes to that failure.
-func (w *Worker) runAction(ctx context.Context, task Task, action Action, failure error) Result {
+// newRun prepares a run of a task's action. Its progress is told as long as patient goes on: a
+// board that is slow must not hold up the end of an agent.
+func (w *Worker) newRun(patient context.Context, task Task, action Action) *run {
 	output := &boundedBuffer{limit: w.cfg.OutputLimit}
 	errput := &boundedBuffer{limit: w.cfg.OutputLimit}
 	copied := &lines{to: w.stderr}
 	r := &run{
 		subject: w.subject(task), action: action, log: w.cfg.Log,
-		errput: errput, copies: []*lines{copied},
-		tracker: newTracker(action.Steps, func(p Progress) { w.report(ctx, task, p) }),
+		output: output, errput: errput, copies: []*lines{copied},
+		tracker: newTracker(action.Steps, func(p Progress) { w.report(patient, task, p) }),
 		note:    func(step string) error { return w.noteStep(task, action, step) },
 	}
+	r.hushed = r.tracker.isClosed
 	r.call = Call{
 		task: &task, input: task.Input(), stdout: output, stderr: io.MultiWriter(errput, copied),
 		control: r.tracker, log: w.cfg.Log,
 	}
-	var end outcome
-	if failure != nil {
-		r.explain(failure)
-		end = outcome{code: ExitFailure, status: Aborted}
-	} else {
-		end = w.runSteps(ctx, r, output)
-	}
-	return w.result(r, end, output)
+	return r
 }
 
-func (w *Worker) runSteps(ctx context.Context, r *run, output *boundedBuffer) outcome {
+// runAction runs the steps of a task's action. An action that could not be looked up comes to
+// that failure.
+func (w *Worker) runAction(ctx, patient context.Context, r *run, failure error) outcome {
+	if failure != nil {
+		r.explain(failure)
+		return outcome{code: ExitFailure, status: Aborted}
+	}
 	if len(r.action.Steps) == 0 {
 		r.say(logrus.ErrorLevel, fmt.Sprintf("Action %s is not defined", r.action.Name))
 		return outcome{code: ExitUndefined, status: Aborted}
@@ -191,34 +198,43 @@ func (w *Worker) runSteps(ctx context.Context, r *run, output *boundedBuffer) ou
 		return end
 	}
 	// A cancelled task is alive as long as its step cleans up.
-	alive := context.WithoutCancel(ctx)
 	heart := startHeart(w.cfg.PollingInterval, func() {
-		r.tracker.lastTold(func(p Progress) { w.cfg.Board.Heartbeat(alive, *r.call.task, p) })
+		r.tracker.lastTold(func(p Progress) { w.cfg.Board.Heartbeat(patient, *r.call.task, p) })
 	})
 	end := r.steps(ctx)
 	heart.stop()
 	if end.ok() && r.action.Output.Name != "" {
-		end = r.checkOutput(w.cfg.Schemas, output.bytes(), end)
+		end = r.checkOutput(w.cfg.Schemas, r.output.bytes(), end)
 	}
 	return end
 }
 
-func (w *Worker) result(r *run, end outcome, output *boundedBuffer) Result {
-	w.logOutcome(r, end)
-	final, held, announced := r.tracker.close(end.status)
-	if !end.ok() {
-		announced = nil
+// result is what came of a run that has ended; false if it was given up before.
+func (w *Worker) result(r *run, end outcome) (result Result, first bool) {
+	if r.tracker.isClosed() {
+		return Result{}, false
 	}
-	for _, note := range []string{output.note("output"), r.errput.note("error text")} {
+	w.logOutcome(r, end)
+	last, first := r.tracker.close(end.status)
+	return r.collect(end, last), first
+}
+
+// collect puts together what came of a task, as far as it is there.
+func (r *run) collect(end outcome, last closing) Result {
+	for _, note := range []string{r.output.note("output"), r.errput.note("error text")} {
 		if note != "" {
 			r.tell(note)
 		}
 	}
-	return Result{
-		Output: output.bytes(), Error: r.errput.bytes(),
-		ExitCode: end.code, Final: final, Held: held, Announcements: announced,
+	result := Result{
+		Output: r.output.bytes(), Error: r.errput.bytes(),
+		ExitCode: end.code, Final: last.final, Held: last.held,
 		OnReplica: r.action.EndsOnReplica,
 	}
+	if end.ok() {
+		result.Announcements = last.outbox
+	}
+	return result
 }
 
 func (w *Worker) logOutcome(r *run, end outcome) {
@@ -230,9 +246,8 @@ func (w *Worker) logOutcome(r *run, end outcome) {
 		r.subject, r.action.Name, end.status, end.code, end.step)
 }
 
-// report tells a progress, of a task that was cancelled, too.
 func (w *Worker) report(ctx context.Context, task Task, p Progress) {
-	w.cfg.Board.Report(context.WithoutCancel(ctx), task, p)
+	w.cfg.Board.Report(ctx, task, p)
 }
 
 func (w *Worker) subject(task Task) string {

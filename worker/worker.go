@@ -13,6 +13,8 @@
 //	                (no step, bad input) │                       │ last step, failure, cancel
 //	                                     ▼                       ▼
 //	                          completed · aborted · validation-failed ──Finish──▶ forgotten
+//
+// A worker that was stopped does not wait for the last step of a task for ever: see [Worker.Run].
 package worker
 
 import (
@@ -49,7 +51,8 @@ type Tuning struct {
 	MaxConcurrency  int           // tasks, and separately events, running at once; 32
 	OutputLimit     int           // bytes kept of each output stream of a task; 16 MiB
 	OverloadWait    time.Duration // how long an event, or a task, over the limit waits before it is rejected; 500 ms
-	StopGrace       time.Duration // how long results may still be stored once the worker was stopped; 600 ms
+	StepGrace       time.Duration // how long steps are waited for once the worker was stopped; 600 ms
+	StopGrace       time.Duration // how long results may still be stored once the worker was stopped; 750 ms
 	// RejectWhenBusy has tasks over the limit rejected with exit code 11, after
 	// OverloadWait, instead of left in the queue until their turn comes.
 	RejectWhenBusy bool
@@ -60,8 +63,10 @@ const (
 	defaultMaxConcurrency  = 32
 	defaultOutputLimit     = 16 << 20
 	defaultOverloadWait    = 500 * time.Millisecond
-	// A stopped agent has to be gone within a second (protocol, section 6).
-	defaultStopGrace = 600 * time.Millisecond
+	// A stopped agent has to be gone within a second (protocol, section 6). The most of it belongs
+	// to the steps; then Redis has to hear what became of those that take longer.
+	defaultStepGrace = 600 * time.Millisecond
+	defaultStopGrace = 750 * time.Millisecond
 )
 
 // Worker runs tasks and event handlers until it is stopped or drained.
@@ -101,13 +106,14 @@ func (c *Config) complete() error {
 	if c.AgentID == "" || c.Actions == nil || c.Queue == nil || c.Board == nil || c.Journal == nil || c.Log == nil {
 		return errors.New("agent id, actions, queue, board, journal and log are required")
 	}
-	if c.MaxConcurrency < 0 || c.PollingInterval < 0 || c.OutputLimit < 0 || c.StopGrace < 0 || c.OverloadWait < 0 {
+	if c.MaxConcurrency < 0 || c.PollingInterval < 0 || c.OutputLimit < 0 || c.StepGrace < 0 || c.StopGrace < 0 || c.OverloadWait < 0 {
 		return errors.New("negative limits make no sense")
 	}
 	setDefault(&c.PollingInterval, defaultPollingInterval)
 	setDefault(&c.MaxConcurrency, defaultMaxConcurrency)
 	setDefault(&c.OutputLimit, defaultOutputLimit)
 	setDefault(&c.OverloadWait, defaultOverloadWait)
+	setDefault(&c.StepGrace, defaultStepGrace)
 	setDefault(&c.StopGrace, defaultStopGrace)
 	if c.Stderr == nil {
 		c.Stderr = io.Discard
@@ -123,7 +129,9 @@ func setDefault[T int | time.Duration](field *T, value T) {
 
 // Run takes and runs tasks and events until parent ends or, after [Worker.Drain],
 // nothing runs any more. When parent ends, running steps are cancelled, their
-// tasks settled as aborted, and event handlers end without a word.
+// tasks settled as aborted, and event handlers end without a word. A step that has not
+// ended after the grace for steps is given up: its task is settled all the same, and Run
+// may return before the step does.
 func (w *Worker) Run(parent context.Context) {
 	ctx, stop := context.WithCancelCause(context.WithoutCancel(parent))
 	defer stop(nil)

@@ -36,9 +36,10 @@ run again, three times at most, if its action is declared to do no harm then: by
 its line in DIR/repeatable.
 
 SIGUSR1 ends it when nothing runs any more, with exit code 0. SIGTERM ends it
-within a second, and running tasks are aborted. It exits with 1 if it cannot
-start, and with 2 if it is called wrongly. It logs to stderr, each line with its
-level in front, as in sd-daemon(3).`
+within a second, and running tasks are aborted, with exit code 14: steps get
+SIGTERM, and those that take longer than 0.6 s to end are not waited for. It
+exits with 1 if it cannot start, and with 2 if it is called wrongly. It logs to
+stderr, each line with its level in front, as in sd-daemon(3).`
 
 const agentExamples = `  agent --agentid=cluster --actionsdir=/var/lib/nethserver/cluster/actions
   agent --agentid=node/1 --actionsdir=/usr/local/agent/actions --eventsdir=/usr/local/agent/events

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -206,14 +207,98 @@ func TestTermSettles(t *testing.T) {
 	n.wantNothingLeft()
 }
 
-// TestTermSettlesLater: a step that does not heed TERM outlives its agent, and
-// the next one settles its task; what was waiting is run.
+// TestTermSettlesSlowSteps: a step that takes too long to end, or never does, is not waited for.
+// Its task is settled before the agent dies, with what the step has printed; what it makes of
+// TERM afterwards counts no more, and the next agent does not run it again.
+//
+// Rule (section 6): "tasks cut off that way are settled (see below), not
+// left hanging."
+func TestTermSettlesSlowSteps(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{
+		"cleans up for 700 ms": "trap 'sleep 0.7; echo late; echo set-progress 90 >&3; exit 3' TERM; " + ready + "sleep 60 & wait",
+		"ends well, too late":  "trap 'sleep 0.7; exit 0' TERM; " + ready + "sleep 60 & wait",
+		"ignores TERM":         "trap '' TERM; " + ready + "while true; do sleep 0.1; done",
+		"leaves a child":       "setsid sh -c '" + ready + "exec sleep 60' & exec sleep 60", // it keeps the output open
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bestOf(t, time.Second, func() time.Duration {
+				n := newNode(t)
+				n.step("wait/10", n.noting("echo early; echo warned >&2; "+script))
+				n.step("wait/20", "echo never")
+				p := n.start(nil)
+				finals, working := n.watchFinals(), n.watch("1")
+				n.push(map[string]any{"id": "1", "action": "wait"})
+				working(`"progress":5`)
+				p.signal(syscall.SIGTERM)
+				took := p.wantKilled()
+				n.wantGivenUp("1")
+				n.wantNothingLeft()
+				next := n.start(nil)
+				n.do("2", "list-actions")
+				next.drain()
+				n.wantGivenUp("1")
+				if ran, told := n.runs("1"), finals.count("1"); ran != 1 || told != 1 {
+					t.Errorf("it ran %d times, its end was told %d times", ran, told)
+				}
+				return took
+			})
+		})
+	}
+}
+
+// wantGivenUp wants the result of a task whose step 10 went on when its agent died.
+func (n *node) wantGivenUp(id string) {
+	n.t.Helper()
+	n.want(id, "exit_code", "14")
+	n.want(id, "output", "early\n")
+	n.want(id, "error", "warned\nthe agent was stopped while it ran step 10, which was still running when the agent ended\n")
+}
+
+// TestTermKeepsSlowSteps: what Redis does not hear of while the agent dies the next one tells it.
+//
+// Rule (section 6): "tasks cut off that way are settled (see below), not
+// left hanging."
+func TestTermKeepsSlowSteps(t *testing.T) {
+	t.Parallel()
+	bestOf(t, time.Second, func() time.Duration {
+		n := newNode(t)
+		n.step("wait/10", n.noting("echo early; echo warned >&2; trap '' TERM; "+ready+"while true; do sleep 0.1; done"))
+		p := n.start(nil)
+		finals, working := n.watchFinals(), n.watch("1")
+		n.push(map[string]any{"id": "1", "action": "wait"})
+		working(`"progress":10`)
+		n.redis.Pause(t)
+		p.signal(syscall.SIGTERM)
+		took := p.wantKilled()
+		if kept, err := filepath.Glob(filepath.Join(n.dir, "state/agent-journal/*/result-*")); err != nil || len(kept) != 1 {
+			t.Errorf("kept are %q, %v", kept, err)
+		}
+		n.redis.Resume(t)
+		next := n.start(nil)
+		n.do("2", "list-actions")
+		until(t, "the task is settled", func() bool { return n.has("1") })
+		next.drain()
+		n.wantGivenUp("1")
+		if ran, told := n.runs("1"), finals.count("1"); ran != 1 || told != 1 {
+			t.Errorf("it ran %d times, its end was told %d times", ran, told)
+		}
+		return took
+	})
+}
+
+// TestTermSettlesLater: a step that does not heed TERM outlives its agent, and its task is settled
+// by that agent or, if it was killed, by the next one; what was waiting is run.
 //
 // Rule (section 6): "tasks cut off that way are settled (see below), not
 // left hanging."
 func TestTermSettlesLater(t *testing.T) {
 	t.Parallel()
-	for name, signal := range map[string]syscall.Signal{"SIGTERM": syscall.SIGTERM, "SIGKILL": syscall.SIGKILL} {
+	for name, c := range map[string]struct {
+		signal syscall.Signal
+		code   string
+	}{"SIGTERM": {syscall.SIGTERM, "14"}, "SIGKILL": {syscall.SIGKILL, "12"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n := newNode(t)
@@ -224,13 +309,13 @@ func TestTermSettlesLater(t *testing.T) {
 			n.push(map[string]any{"id": "1", "action": "wait"})
 			watch(`"progress":10`)
 			n.push(map[string]any{"id": "2", "action": "list-actions"})
-			p.signal(signal)
+			p.signal(c.signal)
 			p.end()
 			n.start(nil)
 			if final := watch(); !strings.Contains(final, "aborted") {
 				t.Errorf("final status is %s", final)
 			}
-			n.want("1", "exit_code", "12")
+			n.want("1", "exit_code", c.code)
 			waiting()
 			n.want("2", "exit_code", "0")
 			n.wantNothingLeft()

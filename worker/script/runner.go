@@ -40,7 +40,7 @@ type Runner struct {
 }
 
 // Close ends the reading of what steps have left behind. It is called when no
-// step runs any more.
+// step is started any more; one that still runs does so with what it has.
 func (r *Runner) Close() error {
 	if err := errors.Join(r.left.close(), r.watches.close()); err != nil {
 		return fmt.Errorf("let go of steps' descriptors: %w", err)
