@@ -29,8 +29,9 @@ type Queue interface {
 	// Holds waits until it can tell whether a wanted task stands in progress.
 	Holds(ctx context.Context, wanted func(Task) bool) (bool, error)
 	// Known waits until it can tell the keys of all tasks that are, or will be,
-	// handed out: those in progress, and those that wait. One that was begun may
-	// wait again, in a Redis that has lost its last writes.
+	// handed out: those in progress, also of other agents of that id, and those that wait. One
+	// that was begun may wait again, in a Redis that has lost its last writes, or be in progress
+	// under the name that this agent had before its journal was damaged.
 	Known(ctx context.Context) (map[string]bool, error)
 }
 

@@ -1,9 +1,11 @@
 package redisq_test
 
 import (
+	"maps"
 	"testing"
 	"time"
 
+	"cluster-agent/worker"
 	"cluster-agent/worker/redisq/redistest"
 )
 
@@ -31,5 +33,26 @@ func TestInherit(t *testing.T) {
 				t.Fatalf("%s: %d tasks are left in %s", list, left, key)
 			}
 		}
+	}
+}
+
+// TestKnowsOthers: what stands in another instance's list is not lost. It may be this agent's,
+// from before its journal was damaged, and is handed out later.
+func TestKnowsOthers(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	tasks := open(t, options(server.Address))
+	want := map[string]bool{}
+	for list, payload := range map[string]string{
+		agent + "/tasks/in-progress/two": `{"id":"other","action":"a"}`,
+		inProgress:                       `{"id":"own","action":"a"}`,
+		agent + "/tasks":                 `{"id":"waiting","action":"a"}`,
+	} {
+		server.Do(t, "lpush", list, payload)
+		want[worker.KeyOf([]byte(payload))] = true
+	}
+	known, err := tasks.Known(t.Context())
+	if must(t, err); !maps.Equal(known, want) {
+		t.Errorf("known are %v, want %v", known, want)
 	}
 }

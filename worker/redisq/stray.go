@@ -112,15 +112,23 @@ func (t *Tasks) knownKeys(ctx context.Context, client *redis.Client) (map[string
 		t.looks.drop(client)
 		return nil, err
 	}
+	others, err := t.otherLists(ctx, client) // whose tasks may be inherited
+	if err != nil {
+		return nil, err
+	}
 	pipe := client.TxPipeline() // no task moves in between
-	waiting := pipe.LRange(ctx, queueKey(t.opt.Agent), 0, -1)
-	inProgress := pipe.LRange(ctx, t.own, 0, -1)
+	var lists []*redis.StringSliceCmd
+	for _, list := range append(others, queueKey(t.opt.Agent), t.own) {
+		lists = append(lists, pipe.LRange(ctx, list, 0, -1))
+	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, fmt.Errorf("list tasks that wait or are in progress: %w", err)
 	}
 	keys := map[string]bool{}
-	for _, payload := range slices.Concat(waiting.Val(), inProgress.Val()) {
-		keys[worker.KeyOf([]byte(payload))] = true
+	for _, list := range lists {
+		for _, payload := range list.Val() {
+			keys[worker.KeyOf([]byte(payload))] = true
+		}
 	}
 	return keys, nil
 }
