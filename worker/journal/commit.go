@@ -56,7 +56,7 @@ func (j *Journal) lead(b *batch, busy bool) error {
 	}
 	j.mu.Lock()
 	b.err = j.flush()
-	generation, file := j.log.generation, j.log.files[j.log.current]
+	generation, file, end := j.log.generation, j.log.files[j.log.current], j.log.end
 	j.next = newBatch()
 	j.mu.Unlock()
 
@@ -67,8 +67,12 @@ func (j *Journal) lead(b *batch, busy bool) error {
 
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if b.err != nil && generation == j.log.generation {
+	switch {
+	case generation != j.log.generation: // it is full, and another has taken over
+	case b.err != nil:
 		j.log.giveUp()
+	default:
+		j.log.synced = end // not what was written meanwhile
 	}
 	if j.leading = j.next.awaited; j.leading {
 		j.next.lead <- struct{}{}

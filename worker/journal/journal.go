@@ -17,6 +17,21 @@
 // zeros in advance: a record changes no metadata, as a rule needs no space on a disk
 // that has become full, and is on disk after one fdatasync(2).
 //
+// A part of a log may be missing. Not every hole is damage: after a failure of the power, of what was
+// written since the last sync any part may be missing, and what stands behind it be there. Nothing
+// was promised of that: a task whose beginning was lost so was not started, or may run twice.
+// Hence each record says up to where the log was on disk when it was made, and the first line how
+// long the file was. A line that is no record, and begins before the last place of which a record
+// says that, was there and is damaged; a file that is shorter than it was has been cut off. What is
+// missing behind that place cannot be told from what the power took, and is the end of the log.
+// Logs of earlier versions say neither: of them, only the usual size of a file is known.
+//
+// Of a damaged log the records that are left count, but do not tell which other tasks had been
+// started, nor of a task that it was not. So a warning is given, and the journal becomes another
+// instance's, as it does if no log can be read: what the one before had in progress is settled as if
+// it had been started, whatever is known of it. Tasks that come later are not concerned, nor are
+// later lives: the log that the new instance begins is whole.
+//
 // That a task is begun is on disk before the wait of [Journal.Begin] returns. Which step
 // it has come to is only written, which survives a kill and not a power failure: after
 // one, a task that was begun counts as started. The end of a task may be written a little
@@ -63,7 +78,8 @@ var _ worker.Journal = (*Journal)(nil)
 
 // Open takes the directory, which is made if it is not there, and reads what an
 // earlier life has left. A [*TakenError] means that another process works with it.
-// The warning tells of a log or a result that could not be read; the journal goes on without it.
+// The warning tells of a log that is damaged, or of a log or a result that could not be read; the
+// journal goes on with what is left.
 func Open(dir string) (j *Journal, warning, err error) {
 	return open(dir, usual())
 }

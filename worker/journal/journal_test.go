@@ -168,7 +168,12 @@ func TestDamagedLine(t *testing.T) {
 	must(t, err)
 	content[middle] ^= 1
 	must(t, os.WriteFile(path, content, 0o600))
+	j, warning, err := Open(dir)
+	if must(t, err); warning == nil {
+		t.Error("no warning")
+	}
 	for range 3 {
+		j.kill(t)
 		j = life(t, dir)
 		for n := range 3 {
 			if past := j.Past(task(n)); !past.Started || past.Step != "20second" {
@@ -178,9 +183,7 @@ func TestDamagedLine(t *testing.T) {
 		if left, ended := j.Left(), j.Ended(); len(left) != 3 || len(ended) != 0 {
 			t.Errorf("left are %+v, ended have %+v", left, ended)
 		}
-		j.kill(t)
 	}
-	j = life(t, dir)
 	must(t, j.Forget(task(1), nil))
 	if left := j.Left(); len(left) != 2 {
 		t.Errorf("left are %+v", left)

@@ -26,50 +26,91 @@ func (j *Journal) load(o options) (warning, err error) {
 		return nil, err
 	}
 	if warning = j.recall(); j.log.instance == "" {
-		// A directory without a log that can be read becomes a new agent's: what an
-		// earlier one had in progress is settled as that of an agent that is gone.
+		// A directory without a log that can be read, or with one that is damaged, becomes a new
+		// agent's: what an earlier one had in progress is settled as that of an agent that is gone.
 		j.log.instance = o.newInstance()
 		err = syncAncestors(o.disk, j.dir)
 	}
 	j.instance = j.log.instance
-	// An earlier life may have been killed before it brought to disk what was read
-	// now, while the other file, which is about to be overwritten, is there.
-	err = errors.Join(err, o.disk.syncFile(j.log.files[j.log.current]))
 	unreadable, found := j.findResults()
-	carried, encodeErr := j.carried(o.logSize / 4)
-	if err = errors.Join(err, found, encodeErr, j.log.begin(append(carried, j.live()...))); err != nil {
+	if err = errors.Join(err, found, j.beginLife(warning != nil)); err != nil {
 		return nil, errors.Join(err, j.log.close())
 	}
 	return errors.Join(warning, unreadable), nil
 }
 
+// beginLife begins a log of this life. Before, both files have their size on disk, but for a log that
+// is damaged: that it was cut off tells a next life, if this one is killed until another log counts.
+func (j *Journal) beginLife(damaged bool) error {
+	old := j.log.current
+	err := j.log.secure(1 - old)
+	if err == nil && !damaged {
+		err = j.log.reserve(old, j.log.size)
+	}
+	if err == nil {
+		// An earlier life may have been killed before it brought to disk what was read
+		// now, while the other file, which is about to be overwritten, is there.
+		err = j.disk.syncFile(j.log.files[old])
+	}
+	if err != nil {
+		return err
+	}
+	carried, err := j.carried(j.log.size / 4)
+	if err == nil {
+		err = j.log.begin(append(carried, j.live()...))
+	}
+	if err == nil && damaged {
+		err = j.log.reserve(old, j.log.size)
+	}
+	return err
+}
+
 // recall replays the newer log, if there is one that can be read.
 func (j *Journal) recall() error {
 	var unreadable []error
-	var older, newest []record
+	var older, newest history
 	for number := range j.log.files {
-		head, records, err := j.log.read(number)
+		found, err := j.log.read(number)
 		switch {
 		case err != nil && !j.log.isBlank(number):
 			unreadable = append(unreadable, err)
-		case err == nil && head.Generation > j.log.generation:
-			older, newest = newest, records
-			j.log.current, j.log.generation, j.log.instance = number, head.Generation, head.Instance
+		case err == nil && found.head.Generation > j.log.generation:
+			older, newest = newest, found
+			j.log.current, j.log.generation, j.log.instance = number, found.head.Generation, found.head.Instance
 		case err == nil:
-			older = records
+			older = found
 		}
 	}
-	for _, r := range newest {
+	for _, r := range newest.records {
 		replay(j.entries, r)
 	}
-	j.ended = endings(older, newest, time.Now())
-	if j.log.instance != "" {
+	j.ended = endings(older.records, newest.records, time.Now())
+	damage := newest.damage
+	if j.log.instance != "" && older.head.Kind == "" {
+		damage = errors.Join(damage, j.log.otherCutOff(newest.head))
+	}
+	if damage != nil {
+		j.doubt()
+		return fmt.Errorf("the log is damaged; %s: %w", settledAlike, damage)
+	}
+	if j.log.instance != "" || len(unreadable) == 0 {
 		return nil // the other one is older, or was being made
 	}
-	if len(unreadable) == 0 {
-		return nil
+	return fmt.Errorf("the log cannot be read; %s: %w", settledAlike, errors.Join(unreadable...))
+}
+
+// settledAlike is what follows for whoever waits for them.
+const settledAlike = "tasks that were in progress are settled as if all had been started " +
+	"(exit code 12, or run again where that is declared repeatable)"
+
+// doubt is for a log of which records are missing. Its instance is given up, so that all tasks that
+// this one had in progress are settled as those of an agent that is gone, those of which no record
+// is left, too. Of those that are known, that they were started may be what is missing.
+func (j *Journal) doubt() {
+	j.log.instance = ""
+	for _, e := range j.entries {
+		e.boot = ""
 	}
-	return fmt.Errorf("the log cannot be read; tasks that were in progress are settled as if all had been started: %w", errors.Join(unreadable...))
 }
 
 func newInstance() string { return strings.ReplaceAll(uuid.NewString(), "-", "") }

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -18,13 +17,14 @@ type log struct {
 	disk       disk
 	size       int // that each file has at least
 	files      [2]*os.File
-	sizes      [2]int
+	sizes      [2]int // on disk, but for what openLog found
 	current    int
 	instance   string
 	generation int64
 	newSalt    func() int64
 	seal       int64 // of the one that is written to
 	end        int   // where the next record goes
+	synced     int   // up to where it is on disk, and all that was written before
 	spoilt     bool  // nothing may be added
 }
 
@@ -39,7 +39,7 @@ func openLog(dir string, o options) (*log, error) {
 	for number := range l.files {
 		var err error
 		if l.files[number], err = os.OpenFile(logPath(dir, number), os.O_RDWR|os.O_CREATE, 0o600); err == nil {
-			err = l.reserve(number, l.size)
+			l.sizes[number], err = sizeOfFile(l.files[number])
 		}
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("open log: %w", err), l.close())
@@ -51,20 +51,42 @@ func openLog(dir string, o options) (*log, error) {
 	return l, nil
 }
 
+// secure has a file on disk with what it should have at least, be it that an earlier life, which
+// was killed, has not got there.
+func (l *log) secure(number int) error {
+	if err := l.reserve(number, l.size); err != nil {
+		return err
+	}
+	return l.disk.syncFile(l.files[number])
+}
+
+func sizeOfFile(file *os.File) (int, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return int(info.Size()), nil
+}
+
 // reserve fills a file up with zeros to a size. On most file systems space that
-// was written once is there: a disk that becomes full does not take it back.
+// was written once is there: a disk that becomes full does not take it back. The size is
+// on disk before anything counts that is written there: a shorter file was cut off.
 func (l *log) reserve(number, size int) error {
 	file := l.files[number]
-	info, err := file.Stat()
+	present, err := sizeOfFile(file)
 	if err != nil {
 		return err
 	}
-	l.sizes[number] = max(size, int(info.Size()))
-	missing := int64(size) - info.Size()
-	if missing <= 0 {
+	present = min(present, l.sizes[number]) // what could not be synced is written anew
+	if size <= present {
 		return nil
 	}
-	_, err = file.WriteAt(make([]byte, missing), info.Size())
+	if _, err = file.WriteAt(make([]byte, size-present), int64(present)); err == nil {
+		err = l.disk.syncFile(file)
+	}
+	if err == nil {
+		l.sizes[number] = size
+	}
 	return err
 }
 
@@ -76,22 +98,29 @@ func (l *log) put(number int, content []byte, at int) error {
 	return nil
 }
 
+// headRoom is more than the first line of a log has, in bytes.
+const headRoom = 256
+
 // begin makes the other file the log, with what still counts of the last.
 func (l *log) begin(live []record) error {
 	number, generation := 1-l.current, l.generation+1
 	head := record{Kind: headKind, Instance: l.instance, Generation: generation, Salt: l.newSalt(), Live: len(live)}
-	content, err := head.encode(nil, headSeal)
+	var lines []byte
+	var err error
 	for _, r := range live {
-		if err == nil {
-			content, err = r.encode(content, head.seal())
+		if lines, err = r.encode(lines, head.seal()); err != nil {
+			return err
 		}
 	}
-	if err == nil {
-		err = l.reserve(number, max(l.size, 2*len(content)))
+	if err = l.reserve(number, max(l.size, 2*(len(lines)+headRoom))); err != nil {
+		return fmt.Errorf("reserve space for journal: %w", err)
 	}
+	head.Size = l.sizes[number]
+	content, err := head.encode(nil, headSeal)
 	if err != nil {
 		return err
 	}
+	content = append(content, lines...)
 	if err = l.put(number, content, 0); err == nil {
 		err = l.disk.syncFile(l.files[number])
 	}
@@ -100,7 +129,8 @@ func (l *log) begin(live []record) error {
 		l.giveUp()
 		return err
 	}
-	l.current, l.generation, l.seal, l.end, l.spoilt = number, generation, head.seal(), len(content), false
+	l.current, l.generation, l.seal, l.spoilt = number, generation, head.seal(), false
+	l.end, l.synced = len(content), len(content)
 	return nil
 }
 
@@ -110,6 +140,12 @@ func (l *log) giveUp() { l.spoilt = true }
 
 // fits tells whether lines have space behind the records.
 func (l *log) fits(lines []byte) bool { return !l.spoilt && l.end+len(lines) <= l.sizes[l.current] }
+
+// encode adds the line of a record that is to be appended.
+func (l *log) encode(lines []byte, r record) ([]byte, error) {
+	r.Synced = l.synced
+	return r.encode(lines, l.seal)
+}
 
 // append writes lines behind the records. What fails may be tried again.
 func (l *log) append(lines []byte) error {
@@ -128,40 +164,4 @@ func (l *log) close() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// read reads one of the files. An error means that it is no log, or one whose
-// beginning was cut off.
-func (l *log) read(number int) (head record, records []record, err error) {
-	path := l.files[number].Name()
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return record{}, nil, fmt.Errorf("read log: %w", err)
-	}
-	line, rest, _ := bytes.Cut(content, []byte("\n"))
-	if head, err = decode(line, headSeal); err != nil {
-		return record{}, nil, fmt.Errorf("%s: first line: %w", path, err)
-	}
-	for len(rest) > 0 {
-		line, rest, _ = bytes.Cut(rest, []byte("\n"))
-		r, err := decode(line, head.seal())
-		switch {
-		case err == nil:
-			records = append(records, r)
-		case len(records) < head.Live:
-			rest = nil
-		default: // behind the end, what an earlier log left there; else damaged, which costs that task alone
-		}
-	}
-	if len(records) < head.Live {
-		return record{}, nil, fmt.Errorf("%s: %d of %d records: was not completed", path, len(records), head.Live)
-	}
-	return head, records, nil
-}
-
-// isBlank tells whether a file was never written to.
-func (l *log) isBlank(number int) bool {
-	first := make([]byte, 1)
-	_, err := l.files[number].ReadAt(first, 0)
-	return err == nil && first[0] == 0
 }

@@ -23,6 +23,9 @@ type record struct {
 	Boot   string `json:"boot,omitempty"`
 	Step   string `json:"step,omitempty"`
 	Count  int    `json:"count,omitempty"` // of equal tasks, of which one began; 0 is 1
+	// Synced is up to where its log was on disk when the record was made; 0 of those that came from
+	// the log before, and of all of an earlier version.
+	Synced int `json:"synced,omitempty"`
 	// Of the end of a task: when, in seconds since 1970, and what it came to, see brief.
 	At     int64          `json:"at,omitempty"`
 	Result *worker.Result `json:"result,omitempty"`
@@ -31,6 +34,7 @@ type record struct {
 	Generation int64  `json:"generation,omitempty"`
 	Salt       int64  `json:"salt,omitempty"`
 	Live       int    `json:"live,omitempty"` // how many records follow that came from the log before
+	Size       int    `json:"size,omitempty"` // that the file had on disk before this line; 0: an earlier version's
 }
 
 // The kinds of records.
@@ -96,6 +100,9 @@ func (r record) appendJSON(lines []byte) ([]byte, error) {
 	}
 	if r.Count > 1 {
 		lines = strconv.AppendInt(append(lines, `,"count":`...), int64(r.Count), 10)
+	}
+	if r.Synced != 0 {
+		lines = strconv.AppendInt(append(lines, `,"synced":`...), int64(r.Synced), 10)
 	}
 	if r.At != 0 {
 		lines = strconv.AppendInt(append(lines, `,"at":`...), r.At, 10)

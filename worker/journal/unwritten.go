@@ -4,7 +4,7 @@ package journal
 // one, where all but ends are by way of the entries. The caller holds the lock, and the entries
 // have what the record says.
 func (j *Journal) note(r record) error {
-	lines, err := r.encode(j.unwritten, j.log.seal)
+	lines, err := j.log.encode(j.unwritten, r)
 	if err != nil {
 		return err
 	}
@@ -16,7 +16,7 @@ func (j *Journal) note(r record) error {
 		return err
 	}
 	// No entry says any more what a task came to.
-	j.unwritten, err = r.encode(j.unwritten, j.log.seal)
+	j.unwritten, err = j.log.encode(j.unwritten, r)
 	return err
 }
 
