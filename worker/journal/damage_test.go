@@ -73,8 +73,8 @@ func TestSectorLost(t *testing.T) {
 	path, instance := started(t, dir)
 	whole, err := os.ReadFile(path)
 	must(t, err)
-	end := len(bytes.TrimRight(whole, "\x00"))
-	for at := sector; at < end; at += sector {
+	end := bytes.IndexByte(whole, 0)
+	for at := 0; at < end; at += sector {
 		must(t, os.RemoveAll(dir))
 		must(t, os.MkdirAll(dir, 0o700))
 		damaged := slices.Clone(whole)
@@ -107,12 +107,95 @@ func TestLiveSectorLost(t *testing.T) {
 	j := life(t, dir)
 	path, end := logPath(dir, j.log.current), j.log.end
 	must(t, j.Begin(task(100), "")())
-	must(t, j.Step(task(100), "10a"))
 	j.kill(t)
 	rewrite(t, path, func(content []byte) []byte { content[end-2] ^= 1; return content })
 	j = wantDamage(t, dir, path, instance)
 	if past := j.Past(task(100)); !past.Started {
 		t.Errorf("past is %+v", past)
+	}
+	must(t, j.Close())
+}
+
+// TestFirstLineLost: without its first line, the newer log is damaged, and the older one does not count
+// any more, once a record was added; before, it may be that the power has failed.
+func TestFirstLineLost(t *testing.T) {
+	t.Parallel()
+	for name, added := range map[string]bool{"a record was added": true, "none was": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			older, instance := started(t, dir)
+			rewrite(t, older, func(content []byte) []byte { content[len(content)-2] ^= 1; return content }) // that costs nothing
+			j := life(t, dir)
+			path := logPath(dir, j.log.current)
+			if added {
+				must(t, j.Begin(task(100), "")())
+				must(t, j.Step(task(100), "10a"))
+			}
+			j.kill(t)
+			rewrite(t, path, func(content []byte) []byte { clear(content[:100]); return content })
+			if added {
+				j = wantDamage(t, dir, path, instance)
+			} else {
+				j = life(t, dir)
+			}
+			defer func() { must(t, j.Close()) }()
+			if left := j.Left(); !added && (j.Instance() != instance || len(left) != 10) {
+				t.Errorf("instance %s, before %s; left are %v", j.Instance(), instance, left)
+			}
+			if past := j.Past(task(100)); past.Started != added {
+				t.Errorf("past is %+v", past)
+			}
+		})
+	}
+}
+
+// TestFirstLineOfFullLogLost: no record takes the place of its copy.
+func TestFirstLineOfFullLogLost(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := life(t, dir)
+	must(t, j.Begin(task(0), "")())
+	path, instance, generation := logPath(dir, j.log.current), j.instance, j.log.generation
+	line := j.log.end
+	must(t, j.Step(task(0), "10a"))
+	for line = j.log.end - line; j.log.fits(make([]byte, line)); {
+		must(t, j.Step(task(0), "10a"))
+	}
+	if free := j.log.sizes[j.log.current] - j.log.end; j.log.generation != generation || free < line {
+		t.Fatalf("generation %d, %d bytes are free", j.log.generation, free)
+	}
+	j.kill(t)
+	rewrite(t, path, func(content []byte) []byte { clear(content[:100]); return content })
+	must(t, wantDamage(t, dir, path, instance).Close())
+}
+
+// TestEmptyLogFirstLineLost: nor does a log count of which there is nothing but the copy.
+func TestEmptyLogFirstLineLost(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	must(t, life(t, dir).Close())
+	j := life(t, dir)
+	current := j.log.current
+	must(t, j.Close())
+	rewrite(t, logPath(dir, current), func(content []byte) []byte { clear(content[:100]); return content })
+	j = life(t, dir)
+	if j.log.current != current {
+		t.Error("the older log was overwritten")
+	}
+	must(t, j.Close())
+}
+
+// TestOlderFirstLineLost: what no more counts may be damaged.
+func TestOlderFirstLineLost(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, instance := started(t, dir)
+	must(t, life(t, dir).Close())
+	rewrite(t, path, func(content []byte) []byte { clear(content[:sector]); return content })
+	j := life(t, dir)
+	if left := j.Left(); j.Instance() != instance || len(left) != 10 {
+		t.Errorf("instance %s, before %s; left are %v", j.Instance(), instance, left)
 	}
 	must(t, j.Close())
 }

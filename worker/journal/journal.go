@@ -24,7 +24,8 @@
 // long the file was. A line that is no record, and begins before the last place of which a record
 // says that, was there and is damaged; a file that is shorter than it was has been cut off. What is
 // missing behind that place cannot be told from what the power took, and is the end of the log.
-// Logs of earlier versions say neither: of them, only the usual size of a file is known.
+// The first line stands at the file's end, too: without it, the older log would count again.
+// Logs of earlier versions have none of that: of them, only the usual size of a file is known.
 //
 // Of a damaged log the records that are left count, but do not tell which other tasks had been
 // started, nor of a task that it was not. So a warning is given, and the journal becomes another

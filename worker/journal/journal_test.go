@@ -210,7 +210,10 @@ func TestSwitchCutOff(t *testing.T) {
 	}
 	for cut := 0; cut < end; cut += 13 {
 		damaged := append([]byte{}, content...)
-		clear(damaged[cut:])
+		clear(damaged[cut:end])
+		if cut%2 > 0 {
+			clear(damaged[end:]) // and the copy of the first line
+		}
 		must(t, os.WriteFile(logPath(dir, next), damaged, 0o600))
 		l, err := openLog(dir, usual())
 		must(t, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // logSize is what a log has space for, as a rule: some thousand records.
@@ -24,6 +25,7 @@ type log struct {
 	newSalt    func() int64
 	seal       int64 // of the one that is written to
 	end        int   // where the next record goes
+	room       int   // up to where they may go
 	synced     int   // up to where it is on disk, and all that was written before
 	spoilt     bool  // nothing may be added
 }
@@ -101,7 +103,8 @@ func (l *log) put(number int, content []byte, at int) error {
 // headRoom is more than the first line of a log has, in bytes.
 const headRoom = 256
 
-// begin makes the other file the log, with what still counts of the last.
+// begin makes the other file the log, with what still counts of the last. Its first line stands at
+// the file's end, too: if a disk damages the first one, it is known all the same that there is a newer log.
 func (l *log) begin(live []record) error {
 	number, generation := 1-l.current, l.generation+1
 	head := record{Kind: headKind, Instance: l.instance, Generation: generation, Salt: l.newSalt(), Live: len(live)}
@@ -116,12 +119,17 @@ func (l *log) begin(live []record) error {
 		return fmt.Errorf("reserve space for journal: %w", err)
 	}
 	head.Size = l.sizes[number]
-	content, err := head.encode(nil, headSeal)
+	first, err := head.encode(nil, headSeal)
 	if err != nil {
 		return err
 	}
-	content = append(content, lines...)
-	if err = l.put(number, content, 0); err == nil {
+	content := slices.Concat(first, lines)
+	room := head.Size - len(first) - 1
+	err = l.put(number, content, 0)
+	if err == nil {
+		err = l.put(number, append([]byte("\n"), first...), room)
+	}
+	if err == nil {
 		err = l.disk.syncFile(l.files[number])
 	}
 	if err != nil {
@@ -130,7 +138,7 @@ func (l *log) begin(live []record) error {
 		return err
 	}
 	l.current, l.generation, l.seal, l.spoilt = number, generation, head.seal(), false
-	l.end, l.synced = len(content), len(content)
+	l.end, l.synced, l.room = len(content), len(content), room
 	return nil
 }
 
@@ -139,7 +147,7 @@ func (l *log) begin(live []record) error {
 func (l *log) giveUp() { l.spoilt = true }
 
 // fits tells whether lines have space behind the records.
-func (l *log) fits(lines []byte) bool { return !l.spoilt && l.end+len(lines) <= l.sizes[l.current] }
+func (l *log) fits(lines []byte) bool { return !l.spoilt && l.end+len(lines) <= l.room }
 
 // encode adds the line of a record that is to be appended.
 func (l *log) encode(lines []byte, r record) ([]byte, error) {

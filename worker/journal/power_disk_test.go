@@ -167,7 +167,7 @@ type change func(on image)
 // pending are all changes since what was synced. Each name, the size of each file,
 // and each half of a line is one; each line where that would be too many to try all.
 func (d *powerDisk) pending() []change {
-	const halved, most = 7, 10
+	const halved, most = 7, 11
 	now := d.present()
 	changes := d.changes(now, 2)
 	if len(changes) > halved {

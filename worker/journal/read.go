@@ -28,19 +28,36 @@ func (l *log) read(number int) (history, error) {
 	if err != nil {
 		return history{}, fmt.Errorf("read log: %w", err)
 	}
-	line, rest, _ := bytes.Cut(content, []byte("\n"))
-	head, err := decode(line, headSeal)
-	if err != nil {
-		return history{}, fmt.Errorf("%s: first line: %w", path, err)
+	head, at, damaged := findHead(content)
+	if head.Kind == "" {
+		return history{}, fmt.Errorf("%s: first line: %w", path, damaged)
 	}
-	found := scan(rest, len(line)+1, head.seal())
+	found := scan(content[at:], at, head.seal())
 	h := history{head: head, records: found.records, damage: errors.Join(found.damage(), cutOff(len(content), l.sizeOf(head)))}
-	if h.damage != nil {
+	switch {
+	case h.damage != nil:
 		h.damage = fmt.Errorf("%s: %w", path, h.damage)
-	} else if found.whole < head.Live {
+	case damaged != nil: // it need not have got to disk as long as no record was added
+		return history{}, fmt.Errorf("%s: first line: %w", path, damaged)
+	case found.whole < head.Live:
 		return history{}, fmt.Errorf("%s: %d of %d records: was not completed", path, found.whole, head.Live)
 	}
 	return h, nil
+}
+
+// findHead finds the first line of a log, or, if that is damaged, what the file's end has of it, and
+// where records are to be looked for. There is none in what is no log.
+func findHead(content []byte) (head record, at int, damaged error) {
+	line, _, _ := bytes.Cut(content, []byte("\n"))
+	if head, damaged = decode(line, headSeal); damaged == nil {
+		return head, min(len(line)+1, len(content)), nil
+	}
+	copied := bytes.TrimSuffix(content, []byte("\n"))
+	copied = copied[bytes.LastIndexByte(copied, '\n')+1:]
+	if second, err := decode(copied, headSeal); err == nil {
+		return second, 0, damaged
+	}
+	return record{}, 0, damaged
 }
 
 // scanned is what stands in a log behind its first line.
