@@ -188,27 +188,28 @@ type try struct {
 // the transaction, which follow each other in one write, nobody finds a gap.
 const smallResult = 8 << 10
 
-// transaction is all that a result consists of, with the last reports before
-// it. A large result is written ahead of them, too: Redis may pass them on before
-// it has read the transaction, and who sees 100 % reads the result. Once Redis has refused
-// the transaction, those reports are part of it.
+// transaction is all that a result consists of, with the last reports before it: who sees 100 %
+// reads the result. Those reports are part of the transaction if the result is large, so that Redis
+// could pass them on before it has read the rest, and once Redis has refused the transaction.
 func (t *Tasks) transaction(
 	ctx context.Context, task worker.Task, result worker.Result, mirror func(context.Context) []*redis.Cmd, now try,
 ) []*redis.Cmd {
 	commands := make([]*redis.Cmd, 0, 16)
-	if size := len(result.Output) + len(result.Error) + len(task.Payload); size > smallResult && len(result.Held) > 0 {
-		commands = t.appendResult(ctx, commands, task, result)
-	}
-	if !now.refused {
+	heldInside := now.refused || len(result.Output)+len(result.Error)+len(task.Payload) > smallResult
+	if !heldInside {
 		commands = t.appendHeld(ctx, commands, task, result)
 	}
 	commands = append(commands, command(ctx, "multi"))
 	commands = append(commands, mirror(ctx)...)
-	commands = t.appendResult(ctx, commands, task, result)
+	life := wholeSeconds(resultTTL)
+	commands = append(commands,
+		command(ctx, "set", t.key(task, "output"), result.Output, "ex", life),
+		command(ctx, "set", t.key(task, "error"), result.Error, "ex", life),
+		command(ctx, "set", t.key(task, "exit_code"), result.ExitCode, "ex", life))
 	if !result.Builtin {
 		commands = append(commands, t.keepContext(ctx, task, now.anew, resultTTL))
 	}
-	if now.refused {
+	if heldInside {
 		commands = t.appendHeld(ctx, commands, task, result)
 	}
 	for _, event := range result.Announcements {
@@ -218,14 +219,6 @@ func (t *Tasks) transaction(
 		command(ctx, "lrem", t.list(task.Key), 1, task.Payload),
 		command(ctx, "publish", t.channel(task), message(result.Final)),
 		command(ctx, "exec"))
-}
-
-func (t *Tasks) appendResult(ctx context.Context, commands []*redis.Cmd, task worker.Task, result worker.Result) []*redis.Cmd {
-	life := wholeSeconds(resultTTL)
-	return append(commands,
-		command(ctx, "set", t.key(task, "output"), result.Output, "ex", life),
-		command(ctx, "set", t.key(task, "error"), result.Error, "ex", life),
-		command(ctx, "set", t.key(task, "exit_code"), result.ExitCode, "ex", life))
 }
 
 // keepContext gives the context a time to live: after the task's end as long as its result has.
