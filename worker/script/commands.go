@@ -57,7 +57,7 @@ func (c *channel) add(part []byte) {
 func (c *channel) obey(line []byte) {
 	if !c.tooLong {
 		if wrong := obey(string(line), c.call); wrong != nil {
-			c.complain(fmt.Errorf("command %q: %w", clip(line), wrong))
+			c.complain(fmt.Errorf("command %s: %w", shown(string(line)), wrong))
 		}
 	}
 	c.tooLong, c.line = false, c.line[:0]
@@ -104,11 +104,20 @@ func setStatus(status string, call steering) error {
 	return nil
 }
 
-// clip keeps rubbish on the channel from flooding the log.
-func clip(line []byte) string {
-	const most = 200
-	if len(line) > most {
-		return string(line[:most]) + "…"
+// mostShown keeps rubbish on the channel from flooding the log, in bytes.
+const mostShown = 200
+
+// shown is what the log may have of a line: of what is none of our commands only the first word, since
+// the others may be a secret, as in set-env X_PASSWORD …, and that only if it looks like a command's name.
+func shown(line string) string {
+	word, rest, _ := strings.Cut(line, " ")
+	switch {
+	case word == "set-status" || word == "set-progress" || word == "set-weight":
+		return strconv.Quote(line[:min(len(line), mostShown)])
+	case word == "" || len(word) > mostShown || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz-") != "":
+		return fmt.Sprintf("of %d bytes", len(line))
+	case rest == "":
+		return strconv.Quote(word)
 	}
-	return string(line)
+	return fmt.Sprintf("%q and %d bytes more", word, len(rest))
 }

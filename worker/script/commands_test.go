@@ -92,6 +92,28 @@ func TestCommands(t *testing.T) {
 	}
 }
 
+// TestCommandsShown: what is no command may be a secret, and does not reach the log.
+func TestCommandsShown(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"set-progress x":                  `command "set-progress x": `,
+		"set-weight a b":                  `command "set-weight a b": `,
+		"set-env PASSWORD hunter2":        `command "set-env" and 16 bytes more: `,
+		"dump-env":                        `command "dump-env": `,
+		"PASSWORD=hunter2":                `command of 16 bytes: `,
+		`"PASSWORD" hunter2`:              `command of 18 bytes: `,
+		" hunter2":                        `command of 8 bytes: `,
+		strings.Repeat("x", 201):          `command of 201 bytes: `,
+		"set-progress\x00\x1b[31mred\xff": `command of 22 bytes: `,
+	} {
+		var complaints []string
+		say(t, strings.NewReader(line), &notes{}, func(err error) { complaints = append(complaints, err.Error()) })
+		if len(complaints) != 1 || !strings.HasPrefix(complaints[0], want) || strings.Contains(complaints[0], "hunter") {
+			t.Errorf("%q: complaints are %q", line, complaints)
+		}
+	}
+}
+
 func wantWords(t *testing.T, complaints []string, want string) {
 	t.Helper()
 	var words []string
