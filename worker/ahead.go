@@ -21,17 +21,26 @@ func (w *Worker) takeSlot(ctx context.Context) bool {
 		return true
 	default:
 	}
-	w.short.Store(true)
-	defer w.short.Store(false)
-	select {
-	case w.crowded <- struct{}{}:
-	default:
-	}
+	defer w.beShort()()
 	select {
 	case w.slots <- struct{}{}:
 		return true
 	case <-ctx.Done():
 		return false
+	}
+}
+
+// beShort says that a slot is waited for, until the function returned is called.
+func (w *Worker) beShort() (enough func()) {
+	w.short.Store(true)
+	wake(w.crowded)
+	return func() { w.short.Store(false) }
+}
+
+func wake(sleeper chan<- struct{}) {
+	select {
+	case sleeper <- struct{}{}:
+	default:
 	}
 }
 
@@ -60,10 +69,11 @@ func (w *Worker) serveAhead(looking, ctx context.Context) {
 	}
 }
 
-// lookAhead serves what there is now, if all slots are taken still.
+// lookAhead serves what there is now, if all slots are taken still, and has subtasks served.
 func (w *Worker) lookAhead(looking, ctx context.Context, tasks *crew) {
+	defer w.subtasks.wake()
 	for w.short.Load() {
-		task, found, err := w.cfg.Queue.Ahead(looking, w.isBuiltin)
+		task, found, err := w.cfg.Queue.Ahead(looking, w.isServedAhead)
 		if err != nil {
 			w.cfg.Log.Debugf("look for the engine's own actions in the queue: %v", err)
 		}
@@ -72,6 +82,14 @@ func (w *Worker) lookAhead(looking, ctx context.Context, tasks *crew) {
 		}
 		w.start(ctx, tasks, task, func() {})
 	}
+}
+
+// isServedAhead is asked of each task that comes, so that subtasks are noticed, too.
+func (w *Worker) isServedAhead(task Task) bool {
+	if w.running.has(task.Parent) && !w.cfg.RejectWhenBusy {
+		w.subtasks.notice()
+	}
+	return w.isBuiltin(task)
 }
 
 // rejectNext takes the next task while there is no slot for it. If there is
@@ -88,6 +106,7 @@ func (w *Worker) rejectNext(taking, ctx context.Context, tasks *crew) {
 	}
 	timer := time.NewTimer(w.cfg.OverloadWait)
 	defer timer.Stop()
+	defer w.beShort()()
 	select {
 	case w.slots <- struct{}{}:
 		w.start(ctx, tasks, task, func() { <-w.slots })

@@ -127,7 +127,7 @@ func TestRejectWhenBusy(t *testing.T) {
 		}
 		e.push("in time", "short")
 		e.pushData("cancel", "cancel-task", `{"task":"runs"}`)
-		if got := e.Result(t, "in time"); got.ExitCode != worker.ExitBusy {
+		if got := e.Result(t, "in time"); got.ExitCode != 0 {
 			t.Fatalf("came to %+v", got)
 		}
 		if got := e.Result(t, "cancel"); got.ExitCode != 0 {
@@ -140,6 +140,28 @@ func TestRejectWhenBusy(t *testing.T) {
 	})
 }
 
+// TestAheadOfRejected: the engine's own actions do not wait until all tasks before them are rejected.
+func TestAheadOfRejected(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, []worker.Action{action("x", hold)}, func(c *worker.Config) {
+			c.MaxConcurrency, c.RejectWhenBusy, c.OverloadWait = 1, true, time.Second
+		})
+		for n := range 10 {
+			e.push(strconv.Itoa(n), "x")
+		}
+		synctest.Wait()
+		began := time.Now()
+		e.push("list", "list-actions")
+		if got := e.Result(t, "list"); got.ExitCode != 0 {
+			t.Errorf("list-actions came to %+v", got)
+		}
+		if took := time.Since(began); took > 200*time.Millisecond {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
 // startsMeanwhile is a queue whose tasks are taken while somebody looks for one of them in it.
 type startsMeanwhile struct {
 	worker.Queue
@@ -147,9 +169,9 @@ type startsMeanwhile struct {
 	start func()
 }
 
-func (q *startsMeanwhile) Withdraw(ctx context.Context, id string) (worker.Task, bool, error) {
+func (q *startsMeanwhile) Withdraw(ctx context.Context, wanted func(worker.Task) bool) (worker.Task, bool, error) {
 	q.start()
-	return q.Queue.Withdraw(ctx, id)
+	return q.Queue.Withdraw(ctx, wanted)
 }
 
 // TestCancelStarting: a task that is taken from the queue while it is looked for there is cancelled when it runs.

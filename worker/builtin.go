@@ -86,7 +86,7 @@ func (w *Worker) cancel(ctx context.Context, id string) (found bool, err error) 
 
 // withdraw settles a task that waits in the queue as cancelled.
 func (w *Worker) withdraw(ctx context.Context, id string) (found bool, err error) {
-	waiting, found, err := w.cfg.Queue.Withdraw(ctx, id)
+	waiting, found, err := w.cfg.Queue.Withdraw(ctx, func(task Task) bool { return task.ID == id })
 	if err != nil || !found {
 		return found, err
 	}

@@ -24,8 +24,8 @@ type Queue interface {
 	// was asked the last time, from wherever it stands in the queue. It has to be one that may run
 	// twice: a worker that is killed at the wrong moment gets it again from Next.
 	Ahead(ctx context.Context, wanted func(Task) bool) (task Task, found bool, err error)
-	// Withdraw takes the task with that id, if it still waits in the queue.
-	Withdraw(ctx context.Context, id string) (task Task, found bool, err error)
+	// Withdraw takes the oldest wanted task that waits in the queue, from wherever it stands.
+	Withdraw(ctx context.Context, wanted func(Task) bool) (task Task, found bool, err error)
 	// Holds waits until it can tell whether a wanted task stands in progress.
 	Holds(ctx context.Context, wanted func(Task) bool) (bool, error)
 	// Known waits until it can tell the keys of all tasks that are, or will be,

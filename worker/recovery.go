@@ -113,10 +113,7 @@ func (w *Worker) storeOrKeep(ctx context.Context, task Task, result Result, keep
 	w.cfg.Log.Errorf("%s: store result: %v; it is stored when that is possible again", w.subject(task), err)
 	keep()
 	w.cfg.Journal.Leave(task)
-	select {
-	case w.left <- struct{}{}:
-	default:
-	}
+	wake(w.left)
 }
 
 // keeper makes a function that keeps a result, unless it has done so before: there is more than

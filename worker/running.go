@@ -34,6 +34,13 @@ func (r *running) add(id string, cancel context.CancelCauseFunc) (remove func())
 	}
 }
 
+// has tells whether a task runs here.
+func (r *running) has(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.tasks[id]) > 0
+}
+
 // cancel ends the context of a task; false if it does not run here.
 func (r *running) cancel(id string) bool {
 	r.mu.Lock()

@@ -16,6 +16,7 @@ type Task struct {
 	ID     string
 	Action string
 	User   string          // who asked for it; may be empty
+	Parent string          // id of the task that asked for it; as a rule empty
 	Data   json.RawMessage // input of the steps; nil if the order had none
 	// Payload is the whole order as it was pushed, unknown fields included; nil of
 	// a task that only a [Journal] knows.
@@ -54,6 +55,7 @@ type order struct {
 	Action string          `json:"action"`
 	Data   json.RawMessage `json:"data"`
 	User   json.RawMessage `json:"user"`
+	Parent json.RawMessage `json:"parent"`
 }
 
 // DecodeTask reads a JSON object with an id, by which its outcome can be told,
@@ -68,7 +70,7 @@ func DecodeTask(payload []byte) (Task, error) {
 		return Task{}, &DecodeError{Err: errors.New("the task has no id")}
 	}
 	return Task{
-		ID: pushed.ID, Action: pushed.Action, User: userName(pushed.User),
+		ID: pushed.ID, Action: pushed.Action, User: text(pushed.User), Parent: text(pushed.Parent),
 		Data: pushed.Data, Payload: payload, Key: KeyOf(payload),
 	}, nil
 }
@@ -79,14 +81,14 @@ func KeyOf(payload []byte) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// userName reads the user leniently: only id and action decide whether a
+// text reads what need not be there leniently: only id and action decide whether a
 // payload is a task.
-func userName(raw json.RawMessage) string {
-	var name string
-	if len(raw) == 0 || json.Unmarshal(raw, &name) != nil {
+func text(raw json.RawMessage) string {
+	var content string
+	if len(raw) == 0 || json.Unmarshal(raw, &content) != nil {
 		return ""
 	}
-	return name
+	return content
 }
 
 // Status is where a task stands.

@@ -78,6 +78,7 @@ type Worker struct {
 	slots    chan struct{} // one for each task that runs
 	crowded  chan struct{} // tasks have to wait for a slot
 	short    atomic.Bool   // they do so now
+	subtasks *subtasks
 	leaving  *leaving
 	left     chan struct{} // a result was left in the journal
 	draining chan struct{}
@@ -90,12 +91,15 @@ func New(cfg Config) (*Worker, error) {
 		return nil, fmt.Errorf("configure worker: %w", err)
 	}
 	return &Worker{
-		cfg:      cfg,
-		stderr:   &journal{w: cfg.Stderr},
-		running:  newRunning(),
-		busy:     newGauge(),
-		slots:    make(chan struct{}, cfg.MaxConcurrency),
-		crowded:  make(chan struct{}, 1),
+		cfg:     cfg,
+		stderr:  &journal{w: cfg.Stderr},
+		running: newRunning(),
+		busy:    newGauge(),
+		slots:   make(chan struct{}, cfg.MaxConcurrency),
+		crowded: make(chan struct{}, 1),
+		subtasks: newSubtasks(func() {
+			cfg.Log.Warnf("subtasks run over the limit, each one that of the last, down to the %dth: more have to wait; does an action call itself?", mostDescents)
+		}),
 		leaving:  newLeaving(),
 		left:     make(chan struct{}, 1),
 		draining: make(chan struct{}),
@@ -148,6 +152,7 @@ func (w *Worker) Run(parent context.Context) {
 	var helpers sync.WaitGroup
 	helpers.Go(func() { w.settleLeft(beside) })
 	helpers.Go(func() { w.serveAhead(beside, ctx) })
+	helpers.Go(func() { w.serveSubtasks(beside, ctx) })
 	w.takeTasks(ctx)
 	stopBeside()
 	helpers.Wait()

@@ -172,6 +172,35 @@ func TestServedAtTheLimit(t *testing.T) {
 	}
 }
 
+// TestSubtaskAtTheLimit: a task that waits for another in the same queue gets it, be there a free slot or not.
+//
+// Rule (section 6): "a running one may be waiting for a subtask in the same
+// queue"
+func TestSubtaskAtTheLimit(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	gate := n.gate()
+	n.step("hold/10", n.noting(gate.wait()))
+	n.step("child/10", n.noting("exit 7"))
+	n.start(map[string]string{"MAX_CONCURRENCY": "2"})
+	for _, id := range []string{"first", "second"} {
+		n.begin(id, "hold")
+	}
+	n.push(map[string]any{"id": "third", "action": "hold"})
+	for number, parent := range []string{"first", "second", "first"} {
+		id := fmt.Sprintf("child%d", number)
+		told := n.watch(id)
+		n.push(map[string]any{"id": id, "action": "child", "parent": parent})
+		told()
+		n.want(id, "exit_code", "7")
+	}
+	if n.runs("third") != 0 {
+		t.Error("another task ran over the limit")
+	}
+	gate.open()
+	until(t, "the third has its result", func() bool { return n.has("third") })
+}
+
 // Rule (section 7): "Rejecting with code 11 stays available as a setting."
 func TestRejectWhenBusy(t *testing.T) {
 	t.Parallel()

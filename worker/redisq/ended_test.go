@@ -76,7 +76,7 @@ func TestNotWithdrawn(t *testing.T) {
 	server.Stop(t)
 	server.Restart(t) // empty
 	remote{server}.Push(t, payload)
-	if _, found, err := tasks.Withdraw(t.Context(), task.ID); found || err != nil {
+	if _, found, err := tasks.Withdraw(t.Context(), hasID(task.ID)); found || err != nil {
 		t.Fatalf("withdrawn: %v, %v", found, err)
 	}
 	if _, found, err := tasks.Ahead(t.Context(), func(worker.Task) bool { return true }); found || err != nil {

@@ -26,10 +26,10 @@ func (t *Tasks) Ahead(ctx context.Context, wanted func(worker.Task) bool) (worke
 }
 
 // Withdraw implements [worker.Queue].
-func (t *Tasks) Withdraw(ctx context.Context, id string) (task worker.Task, found bool, err error) {
+func (t *Tasks) Withdraw(ctx context.Context, wanted func(worker.Task) bool) (task worker.Task, found bool, err error) {
 	err = t.insist(ctx, "withdraw a task", func(client *redis.Client) error {
 		var failure error
-		task, found, _, failure = t.pick(ctx, client, place{}, func(task worker.Task) bool { return task.ID == id }, t.tryMove)
+		task, found, _, failure = t.pick(ctx, client, place{}, wanted, t.tryMove)
 		return failure
 	})
 	return task, found, err

@@ -92,8 +92,8 @@ func (i *MemoryInstance) Ahead(ctx context.Context, wanted func(worker.Task) boo
 }
 
 // Withdraw implements [worker.Queue].
-func (i *MemoryInstance) Withdraw(ctx context.Context, id string) (worker.Task, bool, error) {
-	return i.pick(ctx, func() int { return 0 }, func(task worker.Task) bool { return task.ID == id })
+func (i *MemoryInstance) Withdraw(ctx context.Context, wanted func(worker.Task) bool) (worker.Task, bool, error) {
+	return i.pick(ctx, func() int { return 0 }, wanted)
 }
 
 // Holds implements [worker.Queue].

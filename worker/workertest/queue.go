@@ -225,13 +225,13 @@ func ahead(b *bench) {
 }
 
 func withdraws(b *bench) {
-	i := b.open()
+	i, second := b.open(), func(task worker.Task) bool { return task.ID == "2" }
 	b.Remote.Push(b.t, order("1"), order("2"), order("3"))
-	task, found, err := i.Withdraw(b.t.Context(), "2")
+	task, found, err := i.Withdraw(b.t.Context(), second)
 	if err != nil || !found || task.ID != "2" {
 		b.t.Fatalf("got %+v, %v, %v", task, found, err)
 	}
-	if _, found, err := i.Withdraw(b.t.Context(), "2"); found || err != nil {
+	if _, found, err := i.Withdraw(b.t.Context(), second); found || err != nil {
 		b.t.Fatalf("again: %v, %v", found, err)
 	}
 	b.wantLists(Lists{Waiting: []string{order("1"), order("3")}, InProgress: []string{order("2")}})
