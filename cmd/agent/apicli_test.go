@@ -101,6 +101,19 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestRunWithinAStep: a step runs a subtask, for which it needs no other slot than its own.
+func TestRunWithinAStep(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	program, err := os.Executable()
+	must(t, err)
+	m.agent(module, steps(t, map[string]string{
+		"parent": program + " api-cli run " + module + "/child --raw",
+		"child":  "echo child",
+	}), "MAX_CONCURRENCY=1")
+	call(m.root, "", "api-cli", "run", module+"/parent", "--raw").Want(t, 0, "child\n", "")
+}
+
 func TestRunVerbose(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)

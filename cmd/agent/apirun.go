@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -19,7 +20,8 @@ import (
 )
 
 const runHelp = `Gives a task to an agent (cluster, unless another is named) and waits for it.
-The agent has to be connected to this node's Redis.
+The agent has to be connected to this node's Redis. Within a step, it gives a
+subtask of the step's task, which does not wait for a slot behind others.
 
 Prints the output on stdout, JSON on one line and anything else as a JSON
 string, and the task's error text on stderr. On a terminal it shows the progress
@@ -136,7 +138,9 @@ func runTask(ctx context.Context, env *environment, o runOptions) error {
 		if err := wantAlive(ctx, client, o); err != nil {
 			return err
 		}
-		ticket, err := client.Submit(ctx, redisq.Order{Agent: o.agent, Action: o.action, Data: data, User: taskUser})
+		ticket, err := client.Submit(ctx, redisq.Order{
+			Agent: o.agent, Action: o.action, Data: data, User: taskUser, Parent: os.Getenv("AGENT_TASK_ID"),
+		})
 		if err != nil {
 			return explainReplica(err)
 		}

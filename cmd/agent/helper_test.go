@@ -198,11 +198,11 @@ func newMachine(t *testing.T) *machine {
 
 // agent starts an agent with the steps in a directory, and waits until others
 // see it.
-func (m *machine) agent(id, actionsDir string) *process {
+func (m *machine) agent(id, actionsDir string, variables ...string) *process {
 	m.t.Helper()
-	p := start(m.t, m.root, []string{
-		"REDIS_ADDRESS=" + m.redis.Address(), "REDIS_USER=cluster", "REDIS_PASSWORD=" + redistest.Password,
-	}, "agent", "--agentid", id, "--actionsdir="+actionsDir)
+	p := start(m.t, m.root, append(variables,
+		"REDIS_ADDRESS="+m.redis.Address(), "REDIS_USER=cluster", "REDIS_PASSWORD="+redistest.Password,
+	), "agent", "--agentid", id, "--actionsdir="+actionsDir)
 	client := redisq.NewClient(m.redis.Client())
 	m.redis.Eventually("see agent "+id, func() bool {
 		alive, err := client.Alive(m.t.Context(), id, defaultIdleTime)

@@ -28,6 +28,7 @@ type Order struct {
 	Action string          // what to do
 	Data   json.RawMessage // input
 	User   string          // on whose behalf
+	Parent string          // id of the task whose subtask it is; as a rule empty
 }
 
 // Outcome is what became of a task.
@@ -69,7 +70,7 @@ type payload struct {
 func (c *Client) Submit(ctx context.Context, order Order) (*Ticket, error) {
 	ticket := &Ticket{ID: uuid.NewString(), order: order, client: c, pause: lookInterval}
 	task, err := json.Marshal(payload{
-		ID: ticket.ID, Action: order.Action, Data: order.Data, User: order.User,
+		ID: ticket.ID, Action: order.Action, Data: order.Data, User: order.User, Parent: order.Parent,
 		Queue: queueKey(order.Agent), Timestamp: time.Now().UTC().Format(time.RFC3339Nano),
 	})
 	if err != nil {

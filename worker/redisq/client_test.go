@@ -70,7 +70,7 @@ func TestSubmit(t *testing.T) {
 func TestSubmitShape(t *testing.T) {
 	t.Parallel()
 	server, c := client(t)
-	ticket := submit(t, c, redisq.Order{Agent: agent, Action: "a"})
+	ticket := submit(t, c, redisq.Order{Agent: agent, Action: "a", Parent: "p"})
 	waiting := remote{server}.Lists(t).Waiting
 	if len(waiting) != 1 {
 		t.Fatalf("the queue holds %q", waiting)
@@ -84,7 +84,7 @@ func TestSubmitShape(t *testing.T) {
 	delete(fields, "timestamp")
 	got, err := json.Marshal(fields)
 	must(t, err)
-	want := `{"action":"a","data":null,"extra":{},"id":"` + ticket.ID + `","parent":"","queue":"module/m1/tasks","user":""}`
+	want := `{"action":"a","data":null,"extra":{},"id":"` + ticket.ID + `","parent":"p","queue":"module/m1/tasks","user":""}`
 	if string(got) != want {
 		t.Fatalf("payload is %s, want %s", got, want)
 	}
