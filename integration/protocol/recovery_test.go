@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -284,6 +285,47 @@ func TestTwoAgents(t *testing.T) {
 		if id := strconv.Itoa(i); n.runs(id) != 1 {
 			t.Errorf("%s ran %d times", id, n.runs(id))
 		}
+	}
+}
+
+// An agent that was started from a copy of another one's state directory leaves that one's tasks
+// alone, and says that it is a copy, whether the copy knows the task or was made before it.
+//
+// Rule (section 7): "**No task is lost.**"
+func TestCopiedStateDirectory(t *testing.T) {
+	t.Parallel()
+	for name, knows := range map[string]bool{"a backup": false, "as it is": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode(t)
+			gate := n.gate()
+			n.step("hold/10", n.noting(gate.wait()))
+			busy := map[string]string{"MAX_CONCURRENCY": "1"}
+			first, elsewhere := n.start(busy), filepath.Join(n.dir, "copy")
+			n.do("before", "list-actions")
+			copyState := func() { must(t, os.CopyFS(elsewhere, os.DirFS(filepath.Join(n.dir, "state")))) }
+			if !knows {
+				copyState()
+			}
+			n.begin("mine", "hold")
+			if knows {
+				copyState()
+			}
+			second := n.start(map[string]string{"AGENT_STATE_DIR": elsewhere})
+			second.says("the journal is a copy")
+			n.begin("other", "hold") // it has seen to what was in progress before it took this
+			gate.open()
+			for _, id := range []string{"mine", "other"} {
+				until(t, id+" has its result", func() bool { return n.has(id) })
+				if n.want(id, "exit_code", "0"); n.runs(id) != 1 {
+					t.Errorf("%s ran %d times", id, n.runs(id))
+				}
+			}
+			for _, p := range []*process{first, second} {
+				p.drain()
+			}
+			n.wantNothingLeft()
+		})
 	}
 }
 

@@ -33,6 +33,12 @@
 // it had been started, whatever is known of it. Tasks that come later are not concerned, nor are
 // later lives: the log that the new instance begins is whole.
 //
+// A copy of a journal is no better. The one that it was made of is in use, or has been since, if the
+// copy is a backup: both would be one instance, whose agents run each other's tasks, and of what was
+// started after the copy was made that one would say that it was not. So the first line of a log tells its
+// home, the machine and the file that it was begun in, and one that is read elsewhere is treated as a
+// damaged one is. Logs of earlier versions tell no home, and pass for no copies.
+//
 // That a task is begun is on disk before the wait of [Journal.Begin] returns. Which step
 // it has come to is only written, which survives a kill and not a power failure: after
 // one, a task that was begun counts as started. The end of a task may be written a little
@@ -79,8 +85,8 @@ var _ worker.Journal = (*Journal)(nil)
 
 // Open takes the directory, which is made if it is not there, and reads what an
 // earlier life has left. A [*TakenError] means that another process works with it.
-// The warning tells of a log that is damaged, or of a log or a result that could not be read; the
-// journal goes on with what is left.
+// The warning tells of a log that is damaged or a copy, or of a log or a result that could not be read;
+// the journal goes on with what is left.
 func Open(dir string) (j *Journal, warning, err error) {
 	return open(dir, usual())
 }
@@ -91,10 +97,14 @@ type options struct {
 	logSize     int
 	newInstance func() string
 	newSalt     func() int64
+	home        func(*os.File) (home, error)
 }
 
 func usual() options {
-	return options{disk: realDisk{}, logSize: logSize, newInstance: newInstance, newSalt: rand.Int64}
+	return options{
+		disk: realDisk{}, logSize: logSize, newInstance: newInstance, newSalt: rand.Int64,
+		home: func(file *os.File) (home, error) { return homeOf(file, machineFile) },
+	}
 }
 
 func open(dir string, o options) (j *Journal, warning, err error) {

@@ -466,6 +466,7 @@ func TestEncode(t *testing.T) {
 	t.Parallel()
 	for _, want := range []record{
 		{Kind: headKind, Instance: "i", Generation: 7, Live: 3},
+		{Kind: headKind, Instance: "i", Generation: 7, Home: home{Machine: "m", Born: 1, Inode: 2}},
 		{Kind: beginKind, Key: "k", ID: "1", Action: "add-node", Begun: 2, Boot: "b"},
 		{Kind: beginKind, Key: "k", ID: "\"1\\", Action: "ü\n", Begun: 1, Boot: "b", Step: "10a"},
 		{Kind: stepKind, Key: "k", Step: "10 a b<&>"},

@@ -26,7 +26,7 @@ func (j *Journal) load(o options) (warning, err error) {
 		return nil, err
 	}
 	if warning = j.recall(); j.log.instance == "" {
-		// A directory without a log that can be read, or with one that is damaged, becomes a new
+		// A directory without a log that can be read, or with one that is damaged or a copy, becomes a new
 		// agent's: what an earlier one had in progress is settled as that of an agent that is gone.
 		j.log.instance = o.newInstance()
 		err = syncAncestors(o.disk, j.dir)
@@ -40,11 +40,11 @@ func (j *Journal) load(o options) (warning, err error) {
 }
 
 // beginLife begins a log of this life. Before, both files have their size on disk, but for a log that
-// is damaged: that it was cut off tells a next life, if this one is killed until another log counts.
-func (j *Journal) beginLife(damaged bool) error {
+// is in doubt: that it was cut off tells a next life, if this one is killed until another log counts.
+func (j *Journal) beginLife(doubted bool) error {
 	old := j.log.current
 	err := j.log.secure(1 - old)
-	if err == nil && !damaged {
+	if err == nil && !doubted {
 		err = j.log.reserve(old, j.log.size)
 	}
 	if err == nil {
@@ -59,7 +59,7 @@ func (j *Journal) beginLife(damaged bool) error {
 	if err == nil {
 		err = j.log.begin(append(carried, j.live()...))
 	}
-	if err == nil && damaged {
+	if err == nil && doubted {
 		err = j.log.reserve(old, j.log.size)
 	}
 	return err
@@ -85,13 +85,9 @@ func (j *Journal) recall() error {
 		replay(j.entries, r)
 	}
 	j.ended = endings(older.records, newest.records, time.Now())
-	damage := newest.damage
-	if j.log.instance != "" && older.head.Kind == "" {
-		damage = errors.Join(damage, j.log.otherCutOff(newest.head))
-	}
-	if damage != nil {
+	if reason := j.log.doubtful(older, newest); reason != nil {
 		j.doubt()
-		return fmt.Errorf("the log is damaged; %s: %w", settledAlike, damage)
+		return reason
 	}
 	if j.log.instance != "" || len(unreadable) == 0 {
 		return nil // the other one is older, or was being made
@@ -99,13 +95,29 @@ func (j *Journal) recall() error {
 	return fmt.Errorf("the log cannot be read; %s: %w", settledAlike, errors.Join(unreadable...))
 }
 
+// doubtful tells why the newer log does not tell how far tasks have come, if it does not.
+func (l *log) doubtful(older, newest history) error {
+	damage := newest.damage
+	if l.instance != "" && older.head.Kind == "" {
+		damage = errors.Join(damage, l.otherCutOff(newest.head))
+	}
+	if moved := newest.head.Home.verify(l.homes[l.current]); moved != nil {
+		moved = fmt.Errorf("%s: %w", l.files[l.current].Name(), moved)
+		return fmt.Errorf("the journal is a copy; %s: %w", settledAlike, errors.Join(moved, damage))
+	}
+	if damage != nil {
+		return fmt.Errorf("the log is damaged; %s: %w", settledAlike, damage)
+	}
+	return nil
+}
+
 // settledAlike is what follows for whoever waits for them.
 const settledAlike = "tasks that were in progress are settled as if all had been started " +
 	"(exit code 12, or run again where that is declared repeatable)"
 
-// doubt is for a log of which records are missing. Its instance is given up, so that all tasks that
-// this one had in progress are settled as those of an agent that is gone, those of which no record
-// is left, too. Of those that are known, that they were started may be what is missing.
+// doubt is for a log of which records are missing, or may be elsewhere. Its instance is given up, so
+// that all tasks that this one had in progress are settled as those of an agent that is gone, when it is,
+// those of which no record is here, too. Of those that are known, that they were started may be what is missing.
 func (j *Journal) doubt() {
 	j.log.instance = ""
 	for _, e := range j.entries {

@@ -18,7 +18,8 @@ type log struct {
 	disk       disk
 	size       int // that each file has at least
 	files      [2]*os.File
-	sizes      [2]int // on disk, but for what openLog found
+	sizes      [2]int  // on disk, but for what openLog found
+	homes      [2]home // of what is begun in them
 	current    int
 	instance   string
 	generation int64
@@ -42,6 +43,9 @@ func openLog(dir string, o options) (*log, error) {
 		var err error
 		if l.files[number], err = os.OpenFile(logPath(dir, number), os.O_RDWR|os.O_CREATE, 0o600); err == nil {
 			l.sizes[number], err = sizeOfFile(l.files[number])
+		}
+		if err == nil {
+			l.homes[number], err = o.home(l.files[number])
 		}
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("open log: %w", err), l.close())
@@ -101,13 +105,13 @@ func (l *log) put(number int, content []byte, at int) error {
 }
 
 // headRoom is more than the first line of a log has, in bytes.
-const headRoom = 256
+const headRoom = 320
 
 // begin makes the other file the log, with what still counts of the last. Its first line stands at
 // the file's end, too: if a disk damages the first one, it is known all the same that there is a newer log.
 func (l *log) begin(live []record) error {
 	number, generation := 1-l.current, l.generation+1
-	head := record{Kind: headKind, Instance: l.instance, Generation: generation, Salt: l.newSalt(), Live: len(live)}
+	head := record{Kind: headKind, Instance: l.instance, Generation: generation, Salt: l.newSalt(), Live: len(live), Home: l.homes[number]}
 	var lines []byte
 	var err error
 	for _, r := range live {

@@ -35,6 +35,7 @@ type record struct {
 	Salt       int64  `json:"salt,omitempty"`
 	Live       int    `json:"live,omitempty"` // how many records follow that came from the log before
 	Size       int    `json:"size,omitempty"` // that the file had on disk before this line; 0: an earlier version's
+	Home       home   `json:"home,omitzero"`  // of this log; an earlier version's does not say it
 }
 
 // The kinds of records.
