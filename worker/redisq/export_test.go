@@ -1,6 +1,7 @@
 package redisq
 
 import (
+	"context"
 	"strconv"
 	"time"
 
@@ -18,6 +19,13 @@ func (t *Tasks) WaitingWrites() int {
 	t.outbox.mu.Lock()
 	defer t.outbox.mu.Unlock()
 	return len(t.outbox.waiting)
+}
+
+// MoveUnwatched takes a payload out of the queue's middle, whoever else does so at the same time.
+func (t *Tasks) MoveUnwatched(ctx context.Context, payload string) (moved bool, err error) {
+	client, done := t.look(ctx)
+	defer done()
+	return t.moveUnwatched(ctx, client, payload)
 }
 
 // LookEvery has a ticket's record looked at more often.

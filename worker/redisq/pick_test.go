@@ -111,6 +111,23 @@ func TestAheadInARush(t *testing.T) {
 	}
 }
 
+// TestMoveWhatIsGone: what somebody else takes from the queue in the same moment does not get in progress.
+func TestMoveWhatIsGone(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	tasks := open(t, options(server.Address))
+	remote{server}.Push(t, order("there"), order("other"))
+	for id, there := range map[string]bool{"there": true, "gone": false} {
+		if moved, err := tasks.MoveUnwatched(t.Context(), order(id)); moved != there || err != nil {
+			t.Errorf("%s: moved: %v, %v", id, moved, err)
+		}
+	}
+	lists := remote{server}.Lists(t)
+	if !slices.Equal(lists.Waiting, []string{order("other")}) || !slices.Equal(lists.InProgress, []string{order("there")}) {
+		t.Errorf("lists are %+v", lists)
+	}
+}
+
 // pushAllTheTime has another client push tasks, one after the other, until the test ends.
 func pushAllTheTime(t *testing.T, address string) {
 	t.Helper()
