@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -39,11 +40,15 @@ func (t *Tasks) receive(ctx context.Context, taken stray) (_ worker.Task, ours b
 		t.discard(ctx, taken)
 		return worker.Task{}, false, undecodable
 	}
+	foreign := taken.list != t.own
+	if foreign && !t.isStillLeft(ctx, taken, task) {
+		return worker.Task{}, false, nil
+	}
 	if t.dropReturned(ctx, taken) || t.wasRestored(ctx, taken, task) {
 		return worker.Task{}, false, nil
 	}
 	t.hold(taken.payload, taken.epoch)
-	if task.Foreign = taken.list != t.own; task.Foreign {
+	if task.Foreign = foreign; foreign {
 		t.mu.Lock()
 		t.foreign[task.Key] = taken.list
 		t.mu.Unlock()
@@ -75,7 +80,7 @@ func (t *Tasks) take(ctx context.Context, room int) (stray, error) {
 		return stray{}, err
 	}
 	if t.isSuspect() {
-		return stray{}, redis.Nil // it is another connection: look first at what is in progress
+		return stray{}, redis.Nil // it is another connection, or was late: look first at what is in progress
 	}
 	if first, ok := t.stray(); ok {
 		return first, nil
@@ -87,13 +92,13 @@ func (t *Tasks) take(ctx context.Context, room int) (stray, error) {
 // there is room for. What is asked for in vain costs Redis next to nothing; a
 // round trip costs more.
 func (t *Tasks) fetchMore(ctx context.Context, conn *redis.Conn, room int) error {
-	queue, inProgress := queueKey(t.opt.Agent), t.own
+	queue := queueKey(t.opt.Agent)
 	ctx = context.WithoutCancel(ctx)
-	epoch := t.epoch()
+	epoch, asked := t.epoch(), wallTime()
 	pipe := conn.Pipeline()
-	replies := []*redis.Cmd{pipe.Do(ctx, "blmove", queue, inProgress, "right", "left", fractions(t.opt.PollingInterval))}
+	replies := []*redis.Cmd{pipe.Do(ctx, "blmove", queue, t.own, "right", "left", fractions(t.opt.PollingInterval))}
 	for len(replies) < min(room, t.expected()) {
-		replies = append(replies, pipe.Do(ctx, "lmove", queue, inProgress, "right", "left"))
+		replies = append(replies, pipe.Do(ctx, "lmove", queue, t.own, "right", "left"))
 	}
 	runtime.Gosched() // so that what was handed out can begin first
 	_, err := pipe.Exec(ctx)
@@ -103,17 +108,30 @@ func (t *Tasks) fetchMore(ctx context.Context, conn *redis.Conn, room int) error
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return err // what was taken all the same is found in progress
 	}
+	t.bring(replies, asked, epoch)
+	return nil
+}
+
+// bring has what a fetch brought handed out. If the agent was stopped meanwhile, another one of that
+// id may have settled it: then only what still stands in progress is.
+func (t *Tasks) bring(replies []*redis.Cmd, asked time.Time, epoch int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	late := isSilence(wallTime().Sub(asked), t.opt.PollingInterval)
 	t.fetched = 0
 	for _, reply := range replies {
-		if payload, ok := reply.Val().(string); ok {
-			t.fetched++
-			t.strays = append(t.strays, stray{payload: payload, list: inProgress, fetched: true, epoch: epoch})
+		payload, ok := reply.Val().(string)
+		if !ok {
+			continue
 		}
+		t.fetched++
+		if late {
+			t.suspect = true
+			continue
+		}
+		t.strays = append(t.strays, stray{payload: payload, list: t.own, fetched: true, epoch: epoch})
 	}
 	t.fetched = max(1, t.fetched)
-	return nil
 }
 
 // expected is twice as many tasks as came the last time.

@@ -37,8 +37,12 @@ func wallTime() time.Time { return time.Now().Round(0) }
 
 // late tells whether a heartbeat has been left out.
 func (h holding) late(now time.Time, interval time.Duration) bool {
-	return h.lapsed || now.Sub(h.alive) > 2*interval
+	return h.lapsed || isSilence(now.Sub(h.alive), interval)
 }
+
+// isSilence tells whether an agent of which nothing was heard for that long may be taken for gone
+// by another one before long.
+func isSilence(passed, interval time.Duration) bool { return passed > 2*interval }
 
 // show notes that others are told of a task in this life.
 func (t *Tasks) show(payload string) {

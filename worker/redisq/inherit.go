@@ -52,20 +52,31 @@ func (s *strangers) left(found map[stray]time.Duration, now time.Time) []stray {
 	seen := make(map[stray]life, len(found))
 	var left []stray
 	for task, ttl := range found {
-		present := life{since: now}
-		if ttl > 0 {
-			present.ends = now.Add(ttl)
-		}
-		if last, known := s.seen[task]; known && present.ends.Sub(last.ends) < s.interval/2 {
+		present := life{since: now, ends: endOf(ttl, now)}
+		if last, known := s.seen[task]; known && !isRenewed(last.ends, present.ends, s.interval) {
 			present = last
 		}
 		seen[task] = present
 		if now.Sub(present.since) > max(silence*s.interval, present.ends.Sub(present.since)/4) {
+			task.ends = present.ends
 			left = append(left, task)
 		}
 	}
 	s.seen = seen
 	return left
+}
+
+// endOf is when a context with that time to live runs out; zero: there is none.
+func endOf(ttl time.Duration, now time.Time) time.Time {
+	if ttl <= 0 {
+		return time.Time{}
+	}
+	return now.Add(ttl)
+}
+
+// isRenewed tells whether a heartbeat has renewed a context, or somebody has written it.
+func isRenewed(before, now time.Time, interval time.Duration) bool {
+	return now.Sub(before) >= interval/2
 }
 
 // foreignTasks are the tasks in progress of other instances, with how long the
@@ -152,8 +163,26 @@ func (t *Tasks) inherit(left []stray) {
 	defer t.mu.Unlock()
 	for _, s := range left {
 		_, settled := t.ended.lately(worker.KeyOf([]byte(s.payload))) // since it was looked for
-		if !settled && t.held[s.payload].count == 0 && !slices.Contains(t.strays, s) {
+		if !settled && t.held[s.payload].count == 0 && !t.isStray(s) {
 			t.strays = append(t.strays, s)
 		}
 	}
+}
+
+// isStray tells whether a payload waits to be handed out already. The caller holds the lock.
+func (t *Tasks) isStray(s stray) bool {
+	return slices.ContainsFunc(t.strays, func(o stray) bool { return o.payload == s.payload && o.list == s.list })
+}
+
+// isStillLeft looks once more before a task of another instance is handed out: while it waited for
+// that, the other one may have gone on, and have settled it or begun it. If that cannot be told, the task is
+// found again by Inherit.
+func (t *Tasks) isStillLeft(ctx context.Context, s stray, task worker.Task) bool {
+	client, done := t.look(ctx)
+	defer done()
+	if err := client.LPos(ctx, s.list, s.payload, redis.LPosArgs{}).Err(); err != nil {
+		return false
+	}
+	ttl, err := t.contextLife(ctx, client, task) // after that: who settles it writes both
+	return err == nil && !isRenewed(s.ends, endOf(ttl, time.Now()), t.opt.PollingInterval)
 }

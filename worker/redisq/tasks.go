@@ -70,6 +70,8 @@ type stray struct {
 	list    string // where it stands
 	fetched bool   // just now, from the queue
 	epoch   int64  // before it was found there; 0: of another instance
+	// ends is when the context of one of another instance runs out; zero: there is none.
+	ends time.Time
 }
 
 var (
