@@ -41,6 +41,7 @@ func TestACL(t *testing.T) {
 	run(t, redisq.NewPresence(opt).Run)
 
 	server.Do(t, "lpush", "node/1/tasks/in-progress/one", `{"id":"old","action":"a"}`, "rubbish")
+	server.Do(t, "hset", "node/1/tasks/in-progress/two", "no", "list")
 	server.Do(t, "lpush", "node/1/tasks", "no task", `{"id":"new","action":"a"}`, `{"id":"ahead","action":"a"}`)
 	tasks := open(t, opt)
 	run(t, tasks.Inherit)
@@ -61,7 +62,7 @@ func TestACL(t *testing.T) {
 		return found
 	})
 	wantNoDenials(t, server)
-	wantLog(t, lines(hook))
+	wantLog(t, lines(hook), "is no list")
 }
 
 func wholeLife(t *testing.T, tasks *redisq.Tasks) {

@@ -144,15 +144,42 @@ const scanCount = 1000
 
 // otherLists are the lists in progress of other instances.
 func (t *Tasks) otherLists(ctx context.Context, client *redis.Client) ([]string, error) {
-	var lists []string
+	var others []string
 	keys := client.Scan(ctx, 0, inProgressKey(t.opt.Agent, "*"), scanCount).Iterator()
 	for keys.Next(ctx) {
 		if key := keys.Val(); key != t.own {
-			lists = append(lists, key)
+			others = append(others, key)
 		}
 	}
 	if err := keys.Err(); err != nil {
 		return nil, fmt.Errorf("look for lists of tasks in progress: %w", err)
+	}
+	return t.onlyLists(ctx, client, others)
+}
+
+// onlyLists leaves out the keys that are no lists, which must not keep the tasks of the others from
+// being found. One that has vanished is an empty list.
+func (t *Tasks) onlyLists(ctx context.Context, client *redis.Client, keys []string) ([]string, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	pipe := client.Pipeline()
+	types := make([]*redis.StatusCmd, len(keys))
+	for i, key := range keys {
+		types[i] = pipe.Type(ctx, key)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, fmt.Errorf("look whether tasks in progress are in lists: %w", err)
+	}
+	var lists []string
+	for i, key := range keys {
+		switch types[i].Val() {
+		case "list":
+			lists = append(lists, key)
+		case "none":
+		default:
+			t.misfits.tell(key)
+		}
 	}
 	return lists, nil
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sirupsen/logrus/hooks/test"
+
 	"cluster-agent/worker"
 	"cluster-agent/worker/redisq/redistest"
 )
@@ -34,6 +36,31 @@ func TestInherit(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestNoList: a key of another instance that is no list keeps neither the tasks of a third one from
+// being found nor anybody waiting, and is named once.
+func TestNoList(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	opt := options(server.Address)
+	var hook *test.Hook
+	opt.Log, hook = newLog()
+	opt.PollingInterval = 20 * time.Millisecond
+	tasks := open(t, opt)
+	const misfit = agent + "/tasks/in-progress/two"
+	server.Do(t, "hset", misfit, "a", "b")
+	server.Do(t, "lpush", agent+"/tasks/in-progress/three", payload)
+	known, err := tasks.Known(t.Context())
+	if must(t, err); !known[worker.KeyOf([]byte(payload))] {
+		t.Errorf("known are %v", known)
+	}
+	run(t, tasks.Inherit)
+	task, err := tasks.Next(t.Context(), 1)
+	if must(t, err); !task.Foreign {
+		t.Error("it is the agent's own")
+	}
+	wantLog(t, lines(hook), misfit+" should hold tasks in progress, but is no list; delete it")
 }
 
 // TestKnowsOthers: what stands in another instance's list is not lost. It may be this agent's,

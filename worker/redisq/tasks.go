@@ -38,6 +38,8 @@ type Tasks struct {
 	looks  *link   // looks at lists by the way
 	outbox *outbox // everything that is written
 
+	misfits misfits // keys that should be lists
+
 	// moving is held while tasks are moved one by one, and while the list in
 	// progress is compared with what is held.
 	moving sync.Mutex
@@ -89,6 +91,7 @@ func NewTasks(opt Options) *Tasks {
 		opt: opt, own: inProgressKey(opt.Agent, opt.Instance), health: health, fetch: kept{link: fetch}, fetched: 1, suspect: true,
 		looks:   &link{server: opt.Server, size: lookConnections},
 		outbox:  newOutbox(&link{server: opt.Server, size: outboxConnections}, health, opt.PollingInterval),
+		misfits: misfits{log: opt.Log, told: map[string]bool{}},
 		held:    map[string]holding{},
 		foreign: map[string]string{},
 		ended:   ended{tasks: map[string]past{}},
