@@ -148,6 +148,7 @@ func TestWaitGone(t *testing.T) {
 		}
 		leader.Do(t, "del", list)
 	}
+	leader.Do(t, "hset", agent+"/tasks/in-progress/2", "no", "list") // in which nothing can be
 	// Nor is it gone while there is news of it.
 	heard, enough := 0, 20
 	beat := func(worker.Progress) {

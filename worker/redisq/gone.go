@@ -29,7 +29,7 @@ func (t *Ticket) isGone(ctx context.Context) bool {
 		return false
 	}
 	lists := []string{queueKey(t.order.Agent)}
-	found := t.client.redis.Scan(ctx, 0, inProgressKey(t.order.Agent, "*"), 1000).Iterator()
+	found := t.client.redis.ScanType(ctx, 0, inProgressKey(t.order.Agent, "*"), scanCount, "list").Iterator()
 	for found.Next(ctx) {
 		lists = append(lists, found.Val())
 	}
