@@ -150,6 +150,11 @@ func (t *Tasks) finish(ctx context.Context, task worker.Task, result worker.Resu
 	if err := t.outbox.deliver(ctx, w); err != nil {
 		return fmt.Errorf("store result: %w", err)
 	}
+	for command, err := range w.failures {
+		if wasInVain(command, err) {
+			t.misfits.tell(list)
+		}
+	}
 	if (lapsed || task.Foreign) && w.confirmed {
 		return worker.ErrOtherResult
 	}

@@ -2,7 +2,6 @@ package redisq_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -279,20 +278,6 @@ func wantOutage(t *testing.T, log []string, why string) {
 	t.Helper()
 	if len(log) != 2 || !strings.Contains(log[0], why) || !strings.Contains(log[0], "waiting") || !strings.Contains(log[1], "available again") {
 		t.Fatalf("log is %q, want one line with %q and one when it is back", log, why)
-	}
-}
-
-// TestFailedCommand: a command that fails inside of a transaction that is
-// carried out is an error, too.
-func TestFailedCommand(t *testing.T) {
-	t.Parallel()
-	server := redistest.Start(t)
-	server.Do(t, "set", inProgress, "no list")
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	err := open(t, options(server.Address)).Finish(ctx, theTask(), finished())
-	if err == nil || !strings.Contains(err.Error(), "WRONGTYPE") {
-		t.Fatalf("error is %v", err)
 	}
 }
 

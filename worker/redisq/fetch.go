@@ -3,6 +3,7 @@ package redisq
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"time"
 
@@ -105,8 +106,8 @@ func (t *Tasks) fetchMore(ctx context.Context, conn *redis.Conn, room int) error
 	if refusal := replies[0].Err(); isRefusal(refusal) && !errors.Is(refusal, redis.Nil) {
 		err = refusal // which comes before the end of the connection
 	}
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return err // what was taken all the same is found in progress
+	if err != nil && !errors.Is(err, redis.Nil) { // what was taken all the same is found in progress
+		return fmt.Errorf("take tasks from %s into %s: %w", queue, t.own, err)
 	}
 	t.bring(replies, asked, epoch)
 	return nil

@@ -3,6 +3,7 @@ package redisq
 import (
 	"sync"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/sirupsen/logrus"
 )
 
@@ -24,3 +25,6 @@ func (m *misfits) tell(key string) {
 	m.told[key] = true
 	m.log.Warnf("Redis key %s should hold tasks in progress, but is no list; delete it", key)
 }
+
+// isWrongType tells whether Redis refused a command because of what kind of value a key holds.
+func isWrongType(err error) bool { return redis.HasErrorPrefix(err, "WRONGTYPE") }

@@ -151,12 +151,14 @@ func (t *Tasks) moveUnwatched(ctx context.Context, client *redis.Client, payload
 }
 
 // moveWatched fails with [redis.TxFailedErr] if anything happens to the queue while it is under way.
-// To watch it and to look for the payload take one write, so that this is as short as it can be.
+// To watch it and to look for the payload take one write, so that this is as short as it can be. Whether the
+// list in progress is one has to be known before: a transaction goes on after a command that fails.
 func (t *Tasks) moveWatched(ctx context.Context, client *redis.Client, payload string) (moved bool, err error) {
 	queue := queueKey(t.opt.Agent)
 	err = client.Watch(ctx, func(tx *redis.Tx) error {
 		if _, gone := tx.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 			pipe.Do(ctx, "watch", queue)
+			pipe.LLen(ctx, t.own)
 			pipe.LPos(ctx, queue, payload, redis.LPosArgs{Rank: -1})
 			return nil
 		}); gone != nil {

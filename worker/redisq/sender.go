@@ -160,18 +160,21 @@ func confirm(ctx context.Context, conn *redis.Conn, batch []*write) error {
 		return err
 	}
 	for _, question := range questions {
-		if err := question.Err(); err != nil && !errors.Is(err, redis.Nil) {
+		if err := question.Err(); err != nil && !isNowhere(err) {
 			return err // loading, for example: it is asked again
 		}
 	}
 	for i, w := range unsure {
-		w.confirmed = errors.Is(questions[2*i].Err(), redis.Nil) && isOne(questions[2*i+1])
+		w.confirmed = isNowhere(questions[2*i].Err()) && isOne(questions[2*i+1])
 		if w.confirmed {
 			confirmBefore(w, batch)
 		}
 	}
 	return nil
 }
+
+// isNowhere tells of an answer to LPOS that the task is not there, be it because there is no list.
+func isNowhere(err error) bool { return errors.Is(err, redis.Nil) || isWrongType(err) }
 
 // confirmBefore keeps what went before a result, in the same order, from following it: after a
 // final status nothing is told of a task any more.

@@ -24,7 +24,7 @@ func (t *Tasks) checkInProgress(ctx context.Context, client *redis.Conn) error {
 	epoch := t.epoch()
 	payloads, err := t.unheld(ctx, client)
 	if err != nil {
-		return fmt.Errorf("look for tasks in progress: %w", err)
+		return fmt.Errorf("look for tasks in progress in %s: %w", t.own, err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -50,32 +50,45 @@ func (w *write) outcome() error {
 	if w.confirmed {
 		return nil
 	}
-	for _, command := range w.sent {
-		// When a connection breaks, go-redis gives its error to all commands of the
-		// batch, those that have their reply included.
-		if err := command.Err(); err != nil && command.Val() == nil {
+	for command, err := range w.failures {
+		if !wasInVain(command, err) {
 			return err
 		}
-	}
-	if exec := w.sent[len(w.sent)-1]; exec.Name() == "exec" {
-		return replyErrors(exec)
 	}
 	return nil
 }
 
-// replyErrors finds commands that failed inside of a transaction which was carried out.
-func replyErrors(exec *redis.Cmd) error {
-	var failures []error
-	replies, ok := exec.Val().([]any)
-	if !ok {
-		return fmt.Errorf("unexpected reply to EXEC: %v", exec.Val())
-	}
-	for _, reply := range replies {
-		if failure, ok := reply.(error); ok {
-			failures = append(failures, failure)
+// failures are the commands of the last try that failed, those inside of a transaction that was
+// carried out included.
+func (w *write) failures(yield func(*redis.Cmd, error) bool) {
+	for _, command := range w.sent {
+		// When a connection breaks, go-redis gives its error to all commands of the
+		// batch, those that have their reply included.
+		if err := command.Err(); err != nil && command.Val() == nil && !yield(command, err) {
+			return
 		}
 	}
-	return errors.Join(failures...)
+	exec := w.sent[len(w.sent)-1]
+	if exec.Name() != "exec" || exec.Err() != nil && exec.Val() == nil {
+		return
+	}
+	replies, ok := exec.Val().([]any)
+	if !ok {
+		yield(exec, fmt.Errorf("unexpected reply to EXEC: %v", exec.Val()))
+		return
+	}
+	carriedOut := w.sent[len(w.sent)-1-len(replies):]
+	for i, reply := range replies {
+		if failure, ok := reply.(error); ok && !yield(carriedOut[i], failure) {
+			return
+		}
+	}
+}
+
+// wasInVain tells whether a command failed that should have taken a task out of what is no list: the
+// task does not stand there, and all else that was sent with it has been done.
+func wasInVain(command *redis.Cmd, err error) bool {
+	return command.Name() == "lrem" && isWrongType(err)
 }
 
 // finish tells who waits how it went.
