@@ -166,9 +166,15 @@ func (w *Worker) settleLost(ctx context.Context) {
 		if known[task.Key] {
 			continue
 		}
-		if past := w.cfg.Journal.Past(task); past.Kept {
+		w.leaving.wait(ctx, task.Key) // it may have been handed out, and have left the lists with its result
+		past := w.cfg.Journal.Past(task)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case past == (Past{}): // so it is
+		case past.Kept:
 			w.storeKept(ctx, task, past)
-		} else {
+		default:
 			w.settle(ctx, task, past)
 		}
 	}

@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -97,6 +98,47 @@ func TestForgottenByRedis(t *testing.T) {
 		e.run()
 		if got := e.Result(t, "1"); got.ExitCode != worker.ExitInterrupted || !strings.Contains(string(got.Error), "at step 10fine") {
 			t.Fatalf("came to %d, %q", got.ExitCode, got.Error)
+		}
+	})
+}
+
+// slowJournal takes long to forget a task.
+type slowJournal struct{ *workertest.Journal }
+
+func (j slowJournal) Forget(task worker.Task, result *worker.Result) error {
+	time.Sleep(2 * time.Second)
+	return j.Journal.Forget(task, result)
+}
+
+// slowQueue takes not as long to tell what there is.
+type slowQueue struct{ *workertest.MemoryInstance }
+
+func (q slowQueue) Known(ctx context.Context) (map[string]bool, error) {
+	time.Sleep(time.Second)
+	return q.MemoryInstance.Known(ctx)
+}
+
+// TestSettledWhileLooking: a task that was handed out and settled while the agent looked which ones
+// are lost is not one of those, and the log says once what it came to.
+func TestSettledWhileLooking(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := prepare(t, []worker.Action{action("x", fine)}, func(c *worker.Config) {
+			c.Queue = slowQueue{c.Board.(*workertest.MemoryInstance)} //nolint:forcetypeassert // it is
+			c.Journal = slowJournal{c.Journal.(*workertest.Journal)}  //nolint:forcetypeassert // it is
+		})
+		payload := []byte(`{"id":"1","action":"x","data":null}`)
+		must(t, e.journal.Begin(worker.Task{ID: "1", Action: "x", Payload: payload, Key: worker.KeyOf(payload)}, "10fine")())
+		e.journal.Crash(false)
+		e.Strand(t, string(payload))
+		e.run()
+		time.Sleep(time.Minute)
+		lines := slices.DeleteFunc(e.lines(), func(line string) bool { return !strings.Contains(line, "task/module/m1/1") })
+		if len(lines) != 1 || !strings.Contains(lines[0], `"aborted" (12)`) {
+			t.Errorf("the log says %q", lines)
+		}
+		if left := e.journal.Left(); len(left) != 0 {
+			t.Errorf("left are %+v", left)
 		}
 	})
 }
