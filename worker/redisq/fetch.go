@@ -103,13 +103,24 @@ func (t *Tasks) fetchMore(ctx context.Context, conn *redis.Conn, room int) error
 	}
 	runtime.Gosched() // so that what was handed out can begin first
 	_, err := pipe.Exec(ctx)
-	if refusal := replies[0].Err(); isRefusal(refusal) && !errors.Is(refusal, redis.Nil) {
+	t.health.heard(replies)
+	if refusal := firstRefusal(replies); refusal != nil {
 		err = refusal // which comes before the end of the connection
 	}
 	if err != nil && !errors.Is(err, redis.Nil) { // what was taken all the same is found in progress
 		return fmt.Errorf("take tasks from %s into %s: %w", queue, t.own, err)
 	}
 	t.bring(replies, asked, epoch)
+	return nil
+}
+
+// firstRefusal is the first of some replies that is one.
+func firstRefusal(replies []*redis.Cmd) error {
+	for _, reply := range replies {
+		if err := reply.Err(); isRefusal(err) && !errors.Is(err, redis.Nil) {
+			return err
+		}
+	}
 	return nil
 }
 

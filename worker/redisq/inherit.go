@@ -18,10 +18,15 @@ func (t *Tasks) Inherit(ctx context.Context) {
 	others := strangers{interval: t.opt.PollingInterval}
 	for ctx.Err() == nil {
 		found, err := t.foreignTasks(ctx)
-		if err != nil {
+		switch {
+		case err != nil:
 			t.opt.Log.Debugf("look for tasks of other instances: %v", err) // the queue reports what is wrong
 			others.seen = nil                                              // they could not show that they live, either
-		} else {
+			if redis.IsPermissionError(err) {                              // which only this may need
+				t.health.failed(looking, err)
+			}
+		default:
+			t.health.worked(looking)
 			t.inherit(others.left(found, time.Now()))
 		}
 		wait := t.opt.PollingInterval

@@ -262,6 +262,9 @@ func finishing(first *write, writes []*write) *write {
 func (o *outbox) watch(client *redis.Client, batch []*write, lost error) {
 	failure := lost
 	for _, w := range batch {
+		if !w.confirmed { // else it was not sent
+			o.health.heard(w.sent)
+		}
 		if failure == nil && !w.news {
 			failure = w.outcome()
 		}

@@ -1,0 +1,48 @@
+package redisq_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"cluster-agent/worker/redisq"
+	"cluster-agent/worker/redisq/redistest"
+)
+
+// TestDenied: a permission that is missing is named once, though tasks get through another way, and
+// the log says once that it is there again.
+func TestDenied(t *testing.T) {
+	t.Parallel()
+	for _, denied := range []string{"blmove", "lmove", "expire", "scan"} {
+		t.Run(denied, func(t *testing.T) {
+			t.Parallel()
+			server := redistest.Start(t, "user admin on >admin ~* &* +@all", "user m1 on >secret ~* &* +@all -"+denied)
+			opt := options(server.Address)
+			log, hook := newLog()
+			opt.Log, opt.PollingInterval = log, 20*time.Millisecond
+			opt.Server.User, opt.Server.Password = "m1", "secret"
+			tasks := open(t, opt)
+			run(t, tasks.Inherit)
+			for n := range 4 {
+				work(t, server, tasks, n)
+			}
+			eventually(t, "the log says what is missing", func() bool { return len(lines(hook)) == 1 })
+			server.Do(t, "acl", "setuser", "m1", "+"+denied)
+			eventually(t, "the log says that all is well", func() bool {
+				work(t, server, tasks, 4)
+				return len(lines(hook)) > 1
+			})
+			wantOutage(t, lines(hook), "'"+denied+"'")
+		})
+	}
+}
+
+// work has a task handed out and finished.
+func work(t *testing.T, server *redistest.Server, tasks *redisq.Tasks, n int) {
+	t.Helper()
+	server.Do(t, "lpush", agent+"/tasks", fmt.Sprintf(`{"id":"%d","action":"a"}`, n))
+	task, err := tasks.Next(t.Context(), 4)
+	must(t, err)
+	tasks.Accept(t.Context(), task)
+	must(t, tasks.Finish(t.Context(), task, finished()))
+}
