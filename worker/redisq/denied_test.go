@@ -46,3 +46,14 @@ func work(t *testing.T, server *redistest.Server, tasks *redisq.Tasks, n int) {
 	tasks.Accept(t.Context(), task)
 	must(t, tasks.Finish(t.Context(), task, finished()))
 }
+
+// TestSubscriptionDenied: events are heard as soon as that is permitted.
+func TestSubscriptionDenied(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, "user admin on >admin ~* &* +@all", "user default on nopass ~* &* +@all -psubscribe")
+	l := listen(t, server.Address, 50*time.Millisecond, patient)
+	eventually(t, "the log says what is missing", func() bool { return len(lines(l.log)) == 1 })
+	server.Do(t, "acl", "setuser", "default", "+psubscribe")
+	l.wantSubscription(t)
+	wantOutage(t, lines(l.log), "'psubscribe'")
+}

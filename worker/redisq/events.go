@@ -64,7 +64,8 @@ func (e *Events) Run(ctx context.Context) {
 var errSilent = errors.New("no answer")
 
 // listen receives on one subscription, which go-redis renews with its
-// connection, until ctx ends or the server has been silent for too long.
+// connection, until ctx ends or the server has been silent for too long, or
+// refuses something: it may be the subscription, which would not be asked for again.
 func (e *Events) listen(ctx context.Context) {
 	pubsub := e.client.PSubscribe(ctx) // to nothing as yet: it would connect before that can be ended
 	closing := func() {
@@ -88,7 +89,10 @@ func (e *Events) listen(ctx context.Context) {
 	}
 	heard := time.Now()
 	for ctx.Err() == nil {
-		answered := e.receive(ctx, pubsub)
+		answered, err := e.receive(ctx, pubsub)
+		if isRefusal(err) {
+			return
+		}
 		if answered {
 			heard = time.Now()
 		}
@@ -100,8 +104,8 @@ func (e *Events) listen(ctx context.Context) {
 }
 
 // receive takes one message, or asks whether the server is there; false if
-// nothing came. A refusal is an answer, too: the server is there.
-func (e *Events) receive(ctx context.Context, pubsub *redis.PubSub) bool {
+// nothing came.
+func (e *Events) receive(ctx context.Context, pubsub *redis.PubSub) (answered bool, err error) {
 	message, err := pubsub.ReceiveTimeout(ctx, e.interval)
 	if isTimeout(err) {
 		err = pubsub.Ping(ctx)
@@ -117,8 +121,7 @@ func (e *Events) receive(ctx context.Context, pubsub *redis.PubSub) bool {
 	case *redis.Message:
 		e.pass(ctx, message)
 	}
-	var refusal redis.Error
-	return message != nil || errors.As(err, &refusal)
+	return message != nil, err
 }
 
 func (e *Events) pass(ctx context.Context, message *redis.Message) {
