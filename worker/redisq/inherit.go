@@ -18,15 +18,11 @@ func (t *Tasks) Inherit(ctx context.Context) {
 	others := strangers{interval: t.opt.PollingInterval}
 	for ctx.Err() == nil {
 		found, err := t.foreignTasks(ctx)
-		switch {
-		case err != nil:
+		t.noteDenial(err)
+		if err != nil {
 			t.opt.Log.Debugf("look for tasks of other instances: %v", err) // the queue reports what is wrong
 			others.seen = nil                                              // they could not show that they live, either
-			if redis.IsPermissionError(err) {                              // which only this may need
-				t.health.failed(looking, err)
-			}
-		default:
-			t.health.worked(looking)
+		} else {
 			t.inherit(others.left(found, time.Now()))
 		}
 		wait := t.opt.PollingInterval
@@ -34,6 +30,16 @@ func (t *Tasks) Inherit(ctx context.Context) {
 			wait = t.expire() // there is nobody else, as always
 		}
 		pause(ctx, wait)
+	}
+}
+
+// noteDenial has a missing permission reported, which may be one that the queue does not need.
+func (t *Tasks) noteDenial(err error) {
+	switch {
+	case err == nil:
+		t.health.worked(looking)
+	case redis.IsPermissionError(err):
+		t.health.failed(looking, err)
 	}
 }
 

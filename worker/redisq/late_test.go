@@ -40,13 +40,13 @@ func (h *stoppedAfter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis
 }
 
 // openInstance begins a life, which ends with the test, of one of several agents of an id.
-func openInstance(t *testing.T, server *redistest.Server, instance string) *Tasks {
+func openInstance(t *testing.T, server *redistest.Server, instance string, interval time.Duration) *Tasks {
 	t.Helper()
 	log := logrus.New()
 	log.SetOutput(io.Discard)
 	tasks := NewTasks(Options{
 		Agent: "module/m1", Instance: instance, Server: Server{Address: server.Address},
-		PollingInterval: 20 * time.Millisecond, Log: logrus.NewEntry(log),
+		PollingInterval: interval, Log: logrus.NewEntry(log),
 	})
 	t.Cleanup(func() {
 		if err := tasks.Close(); err != nil {
@@ -89,7 +89,8 @@ func settleOne(t *testing.T, other *Tasks) worker.Task {
 func TestLateFetch(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	tasks, other := openInstance(t, server, "one"), openInstance(t, server, "two")
+	const interval = 20 * time.Millisecond
+	tasks, other := openInstance(t, server, "one", interval), openInstance(t, server, "two", interval)
 	server.Do(t, "lpush", "module/m1/tasks", `{"id":"1","action":"a"}`, `{"id":"2","action":"a"}`)
 	var settled worker.Task
 	tasks.fetch.get().AddHook(&stoppedAfter{do: func() { settled = settleOne(t, other) }})
@@ -125,7 +126,7 @@ func TestNotLeftAnyMore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := redistest.Start(t)
-			tasks := openInstance(t, server, "one")
+			tasks := openInstance(t, server, "one", time.Second)
 			left := stray{payload: payload, list: list}
 			if name != "just begun" {
 				server.Do(t, "set", shown, "{}", "px", 5000)
