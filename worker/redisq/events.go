@@ -85,7 +85,7 @@ func (e *Events) listen(ctx context.Context) {
 		}
 	}()
 	if err := pubsub.PSubscribe(ctx, eventPattern); err != nil && ctx.Err() == nil {
-		e.health.failed(reading, err) // the next look connects, and subscribes, once more
+		e.failed(err) // the next look connects, and subscribes, once more
 	}
 	heard := time.Now()
 	for ctx.Err() == nil {
@@ -111,17 +111,25 @@ func (e *Events) receive(ctx context.Context, pubsub *redis.PubSub) (answered bo
 		err = pubsub.Ping(ctx)
 	}
 	if err != nil && ctx.Err() == nil {
-		e.health.failed(reading, err)
+		e.failed(err)
 		pause(ctx, retryPause(err, e.interval))
 	}
 	switch message := message.(type) {
 	case *redis.Subscription:
 		e.health.worked(reading)
+		e.health.permission(subscribing, nil)
 		e.subscribed()
 	case *redis.Message:
 		e.pass(ctx, message)
 	}
 	return message != nil, err
+}
+
+const subscribing = "subscribing to events"
+
+func (e *Events) failed(err error) {
+	e.health.failed(reading, err)
+	e.health.permission(subscribing, err)
 }
 
 func (e *Events) pass(ctx context.Context, message *redis.Message) {

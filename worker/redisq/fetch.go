@@ -103,7 +103,7 @@ func (t *Tasks) fetchMore(ctx context.Context, conn *redis.Conn, room int) error
 	}
 	runtime.Gosched() // so that what was handed out can begin first
 	_, err := pipe.Exec(ctx)
-	t.health.heard(replies)
+	t.health.permissions(replies)
 	if refusal := firstRefusal(replies); refusal != nil {
 		err = refusal // which comes before the end of the connection
 	}

@@ -18,7 +18,7 @@ func (t *Tasks) Inherit(ctx context.Context) {
 	others := strangers{interval: t.opt.PollingInterval}
 	for ctx.Err() == nil {
 		found, err := t.foreignTasks(ctx)
-		t.noteDenial(err)
+		t.health.permission("looks at tasks of other instances", err) // which the queue may not need
 		if err != nil {
 			t.opt.Log.Debugf("look for tasks of other instances: %v", err) // the queue reports what is wrong
 			others.seen = nil                                              // they could not show that they live, either
@@ -30,16 +30,6 @@ func (t *Tasks) Inherit(ctx context.Context) {
 			wait = t.expire() // there is nobody else, as always
 		}
 		pause(ctx, wait)
-	}
-}
-
-// noteDenial has a missing permission reported, which may be one that the queue does not need.
-func (t *Tasks) noteDenial(err error) {
-	switch {
-	case err == nil:
-		t.health.worked(looking)
-	case redis.IsPermissionError(err):
-		t.health.failed(looking, err)
 	}
 }
 

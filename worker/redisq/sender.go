@@ -263,7 +263,7 @@ func (o *outbox) watch(client *redis.Client, batch []*write, lost error) {
 	failure := lost
 	for _, w := range batch {
 		if !w.confirmed { // else it was not sent
-			o.health.heard(w.sent)
+			o.health.permissions(w.sent)
 		}
 		if failure == nil && !w.news {
 			failure = w.outcome()
