@@ -102,7 +102,9 @@ func (t *Tasks) fetchMore(ctx context.Context, conn *redis.Conn, room int) error
 		replies = append(replies, pipe.Do(ctx, "lmove", queue, t.own, "right", "left"))
 	}
 	runtime.Gosched() // so that what was handed out can begin first
+	t.fetching.Lock()
 	_, err := pipe.Exec(ctx)
+	t.fetching.Unlock()
 	t.health.permissions(replies)
 	if refusal := firstRefusal(replies); refusal != nil {
 		err = refusal // which comes before the end of the connection

@@ -137,8 +137,13 @@ func (t *Tasks) tryMoveTimes(ctx context.Context, client *redis.Client, payload 
 }
 
 // moveUnwatched puts a payload in progress even if somebody else takes it in the same moment, and
-// takes it back then. An agent that dies before that will hand it out once more.
+// takes it back then. An agent that dies before that will hand it out once more. That can only be another
+// agent of this id: while this one fetches, which it seldom does when it looks ahead, it does not move.
 func (t *Tasks) moveUnwatched(ctx context.Context, client *redis.Client, payload string) (moved bool, err error) {
+	if !t.fetching.TryLock() {
+		return false, redis.TxFailedErr
+	}
+	defer t.fetching.Unlock()
 	var removed *redis.IntCmd
 	if _, err = client.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 		removed = pipe.LRem(ctx, queueKey(t.opt.Agent), -1, payload)

@@ -2,6 +2,7 @@ package redisq_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -125,6 +126,29 @@ func TestMoveWhatIsGone(t *testing.T) {
 	lists := remote{server}.Lists(t)
 	if !slices.Equal(lists.Waiting, []string{order("other")}) || !slices.Equal(lists.InProgress, []string{order("there")}) {
 		t.Errorf("lists are %+v", lists)
+	}
+}
+
+// TestMoveWhileFetching: a fetch, which may bring the same task, and a move without a watch keep out of each other's way.
+func TestMoveWhileFetching(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	tasks := open(t, options(server.Address))
+	monitor := server.Monitor(t)
+	fetched := make(chan error, 1)
+	go func() {
+		_, err := tasks.Next(t.Context(), 1)
+		fetched <- err
+	}()
+	monitor.Until(isWord("blmove"))
+	if moved, err := tasks.MoveUnwatched(t.Context(), order("1")); moved || !errors.Is(err, redis.TxFailedErr) {
+		t.Errorf("while a fetch is under way: moved: %v, %v", moved, err)
+	}
+	remote{server}.Push(t, order("1"))
+	must(t, <-fetched)
+	remote{server}.Push(t, order("2"))
+	if moved, err := tasks.MoveUnwatched(t.Context(), order("2")); !moved || err != nil {
+		t.Errorf("afterwards: moved: %v, %v", moved, err)
 	}
 }
 

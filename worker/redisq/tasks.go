@@ -43,6 +43,8 @@ type Tasks struct {
 	// moving is held while tasks are moved one by one, and while the list in
 	// progress is compared with what is held.
 	moving sync.Mutex
+	// fetching is held while a fetch is under way, which must not bring what is moved without a watch.
+	fetching sync.Mutex
 
 	mu      sync.Mutex
 	held    map[string]holding // by the payloads that were handed out and not finished
