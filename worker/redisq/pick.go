@@ -91,20 +91,38 @@ func (t *Tasks) pick(
 // mover takes a payload out of the queue's middle; false if it is gone.
 type mover func(ctx context.Context, client *redis.Client, payload string) (moved bool, err error)
 
-// move takes a payload out of the queue's middle; false if it is gone. After an
-// error it may have been moved all the same: then it is handed out as a stray.
+// move takes a payload out of the queue's middle; false if it is gone.
 func (t *Tasks) move(ctx context.Context, client *redis.Client, payload string, move mover) (moved bool, err error) {
 	t.moving.Lock()
-	defer t.moving.Unlock()
 	t.hold(payload, t.epoch())
-	if moved, err = move(ctx, client, payload); !moved {
+	moved, err = move(ctx, client, payload)
+	t.moving.Unlock()
+	if err != nil {
+		defer t.beSuspicious() // what was held meanwhile may have hidden a stray
+	}
+	if err != nil && !isRefusal(err) {
+		moved, err = t.wasMoved(ctx, payload)
+	}
+	if !moved {
 		t.release(payload)
 	}
 	if err != nil {
-		t.beSuspicious()
 		return false, fmt.Errorf("take a task out of the queue: %w", err)
 	}
 	return moved, nil
+}
+
+// wasMoved finds out, until ctx ends, whether a payload stands in progress that is held, after a move that got
+// no answer. It cannot be left to be found there by the next fetch, which waits for a slot: a task may
+// not give up its slot before this one has run.
+func (t *Tasks) wasMoved(ctx context.Context, payload string) (moved bool, err error) {
+	err = t.insist(ctx, "look whether a task was taken out of the queue", func(client *redis.Client) error {
+		payloads, failure := client.LRange(ctx, t.own, 0, -1).Result()
+		same := slices.DeleteFunc(payloads, func(other string) bool { return other != payload })
+		moved = len(same) >= t.handedOut(payload)
+		return failure
+	})
+	return moved && err == nil, err
 }
 
 // How often a busy queue may get in the way of taking a task out of its middle: of any, and of one

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"cluster-agent/worker"
+	"cluster-agent/worker/redisq"
 	"cluster-agent/worker/redisq/redistest"
 )
 
@@ -149,6 +150,34 @@ func TestMoveWhileFetching(t *testing.T) {
 	remote{server}.Push(t, order("2"))
 	if moved, err := tasks.MoveUnwatched(t.Context(), order("2")); !moved || err != nil {
 		t.Errorf("afterwards: moved: %v, %v", moved, err)
+	}
+}
+
+// TestTakenWithoutReply: a task that was taken out of the queue is had at once, and once, though the connection broke
+// before that was told: whoever waits for it may be in the way of the next fetch.
+func TestTakenWithoutReply(t *testing.T) {
+	t.Parallel()
+	for name, take := range map[string]func(*redisq.Tasks) (worker.Task, bool, error){
+		"withdrawn": func(tasks *redisq.Tasks) (worker.Task, bool, error) { return tasks.Withdraw(t.Context(), hasID("1")) },
+		"ahead":     func(tasks *redisq.Tasks) (worker.Task, bool, error) { return tasks.Ahead(t.Context(), hasID("1")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := redistest.Start(t)
+			proxy := redistest.NewProxy(t, server)
+			tasks := open(t, options(proxy.Address))
+			remote{server}.Push(t, order("0"), order("1"))
+			proxy.LoseReply("exec")
+			if task, found, err := take(tasks); !found || err != nil || task.ID != "1" {
+				t.Fatalf("got %+v, %v, %v", task, found, err)
+			}
+			remote{server}.Push(t, order("2"))
+			for _, id := range []string{"0", "2"} {
+				if task, err := tasks.Next(t.Context(), 1); err != nil || task.ID != id {
+					t.Errorf("next is %+v, %v, want %s", task, err, id)
+				}
+			}
+		})
 	}
 }
 
