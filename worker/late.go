@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // unlessLate gives a task up, and then calls over, if its steps have not ended when patient has.
@@ -22,7 +23,7 @@ func (w *Worker) unlessLate(patient, storing context.Context, r *run, over func(
 	})
 	return func() {
 		if !stop() {
-			<-settled // or the task would be over before
+			<-settled // before this returns, and the task counts as over: see crew
 		}
 	}
 }
@@ -40,10 +41,27 @@ func (w *Worker) giveUp(patient, storing context.Context, r *run) bool {
 	}
 	r.tell(why)
 	end := outcome{step: step.name, code: ExitStopped, status: Aborted}
-	w.storeInTime(patient, storing, *r.call.task, r.collect(end, last))
+	result := r.collect(end, last)
+	w.storeInTime(patient, storing, *r.call.task, result, briefly(result, why))
 	// Only now: nobody may be reading the log.
 	r.flush()
 	w.cfg.Log.Errorf("%s: %s", r.subject, why)
 	w.logOutcome(r, end)
 	return true
+}
+
+// mostKeptLate is how much is kept of each stream of a task that was given up, in bytes: of many that have
+// printed much, all would not be on disk in time, and what became of none of them be known.
+const mostKeptLate = 64 << 10
+
+// briefly is what is kept of a result for the case that Redis does not take it in time.
+func briefly(r Result, why string) Result {
+	if len(r.Output) <= mostKeptLate && len(r.Error) <= mostKeptLate {
+		return r
+	}
+	beginning := r.Error[:min(len(r.Error), mostKeptLate)]
+	r.Output = r.Output[:min(len(r.Output), mostKeptLate)]
+	r.Error = fmt.Appendf(slices.Clip(beginning),
+		"\nThe agent ended: no more than %d bytes of the output and of the error text were kept\n%s\n", mostKeptLate, why)
+	return r
 }

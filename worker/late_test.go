@@ -1,8 +1,10 @@
 package worker_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -161,6 +163,58 @@ func TestStopKeeps(t *testing.T) {
 				time.Sleep(longestStep) // also if the old life goes on
 				if left := e.journal.Left(); len(left) != 0 {
 					t.Errorf("left are %+v", left)
+				}
+			})
+		})
+	}
+}
+
+// TestStopPassesOn: the log gets what a step that is given up has printed, a line without an end, too.
+func TestStopPassesOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, []worker.Action{action("x", func(_ context.Context, c *worker.Call) error {
+			_, err := io.WriteString(c.Stderr(), "half a line")
+			time.Sleep(time.Hour)
+			return err
+		})})
+		e.push("1", "x")
+		synctest.Wait()
+		e.stop()
+		if text := e.stderr.String(); text != "half a line\n" {
+			t.Errorf("stderr is %q", text)
+		}
+	})
+}
+
+// TestStopKeepsLittle: of a task that was given up, and has printed much, the next life tells what became of it, and
+// the beginning of what it printed, if Redis has not taken all of it.
+func TestStopKeepsLittle(t *testing.T) {
+	t.Parallel()
+	for name, stream := range map[string]func(*worker.Call) io.Writer{
+		"output": (*worker.Call).Stdout, "error text": (*worker.Call).Stderr,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				prints := func(_ context.Context, c *worker.Call) error {
+					_, err := stream(c).Write(bytes.Repeat([]byte("x"), 1<<20))
+					time.Sleep(time.Hour)
+					return err
+				}
+				e := start(t, []worker.Action{action("x", prints)}, func(c *worker.Config) {
+					c.Board = &stuckBoard{Board: c.Board, gave: make(chan error, 1)}
+				})
+				e.push("1", "x")
+				synctest.Wait()
+				e.stop()
+				e.nextLife()
+				got := e.Result(t, "1")
+				if size := len(got.Output) + len(got.Error); got.ExitCode != worker.ExitStopped || size < 64<<10 || size > 65<<10 {
+					t.Errorf("came to %d, with %d bytes", got.ExitCode, size)
+				}
+				if !strings.HasSuffix(string(got.Error), "no more than 65536 bytes of the output and of the error text were kept\n"+wasRunning) {
+					t.Errorf("error text ends with %q", got.Error[max(0, len(got.Error)-200):])
 				}
 			})
 		})

@@ -88,10 +88,10 @@ func (w *Worker) store(ctx context.Context, task Task, result Result) {
 	w.storeOrKeep(ctx, task, result, w.keeper(task, result))
 }
 
-// storeInTime stores the result of a task that has run. Once patient has ended it is kept while
+// storeInTime stores the result of a task that has run. Once patient has ended kept is kept while
 // the board takes it: the agent may be gone before it is known whether the board has.
-func (w *Worker) storeInTime(patient, storing context.Context, task Task, result Result) {
-	keep := w.keeper(task, result)
+func (w *Worker) storeInTime(patient, storing context.Context, task Task, result, kept Result) {
+	keep := w.keeper(task, kept)
 	defer context.AfterFunc(patient, keep)()
 	w.storeOrKeep(storing, task, result, keep)
 }

@@ -72,6 +72,7 @@ func (r *run) interruption(ctx context.Context, step Step) *outcome {
 }
 
 func (r *run) step(ctx context.Context, i int, step Step) outcome {
+	// The log first: nobody may be reading it, until the run is given up.
 	r.log.Infof("%s: %s/%s is starting", r.subject, printable(r.action.Name), step.Name)
 	if !r.tracker.start(i) {
 		return outcome{step: step.Name, code: ExitStopped, status: Aborted} // as it was settled without this one

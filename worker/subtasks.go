@@ -18,12 +18,13 @@ type subtasks struct {
 	waiting  bool            // some may stand in the queue
 	parents  map[string]bool // ids of tasks of which one runs over the limit
 	descents map[string]int  // from a task within the limit, by the ids of those that run over it
-	deepest  func()          // is called when one would have to run that may not
+	warned   map[string]bool // ids of tasks that are too far from it
+	warn     func(id string) // is called for each of these
 }
 
-func newSubtasks(deepest func()) *subtasks {
+func newSubtasks(warn func(id string)) *subtasks {
 	return &subtasks{
-		awake: make(chan struct{}, 1), parents: map[string]bool{}, descents: map[string]int{}, deepest: sync.OnceFunc(deepest),
+		awake: make(chan struct{}, 1), parents: map[string]bool{}, descents: map[string]int{}, warned: map[string]bool{}, warn: warn,
 	}
 }
 
@@ -57,11 +58,14 @@ func (s *subtasks) look() bool {
 func (s *subtasks) mayBegin(parent string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.descents[parent] >= mostDescents {
-		s.deepest()
-		return false
+	if s.descents[parent] < mostDescents {
+		return !s.parents[parent]
 	}
-	return !s.parents[parent]
+	if !s.warned[parent] {
+		s.warned[parent] = true
+		s.warn(parent)
+	}
+	return false
 }
 
 // begin notes that one runs over the limit, until the function returned is called.
@@ -74,6 +78,7 @@ func (s *subtasks) begin(id, parent string) (end func()) {
 		defer s.mu.Unlock()
 		delete(s.parents, parent)
 		delete(s.descents, id)
+		delete(s.warned, id)
 		s.waiting = true
 	}
 }
@@ -88,25 +93,37 @@ func (w *Worker) serveSubtasks(looking, ctx context.Context) {
 		case <-looking.Done():
 			return
 		}
-		for w.short.Load() && w.subtasks.look() {
-			task, found, err := w.cfg.Queue.Withdraw(looking, w.isDue)
-			if err != nil {
-				w.ignored(err)
-			}
-			if !found {
-				break
-			}
-			w.start(ctx, tasks, task, w.subtasks.begin(task.ID, task.Parent))
+		for w.short.Load() && w.subtasks.look() && w.serveSubtask(looking, ctx, tasks) {
 		}
 	}
+}
+
+// serveSubtask runs the next one, if there is one. Meanwhile the worker counts as busy: tasks have to be taken as
+// long as one that is on its way may push some.
+func (w *Worker) serveSubtask(looking, ctx context.Context, tasks *crew) (found bool) {
+	w.busy.add()
+	defer w.busy.done()
+	task, found, err := w.cfg.Queue.Withdraw(looking, w.isDue)
+	if err != nil {
+		w.ignored(err)
+	}
+	if found {
+		w.start(ctx, tasks, task, w.subtasks.begin(task.ID, task.Parent))
+	}
+	return found
 }
 
 // isDue tells whether a task of the queue may run over the limit. Whatever keeps the queue from giving
 // it, it is asked for again.
 func (w *Worker) isDue(task Task) bool {
-	due := w.running.has(task.Parent) && w.subtasks.mayBegin(task.Parent) && !w.isBuiltin(task)
+	due := w.running.has(task.Parent) && w.subtasks.mayBegin(task.Parent)
 	if due {
 		w.subtasks.notice()
 	}
 	return due
+}
+
+func (w *Worker) warnOfDescents(id string) {
+	w.cfg.Log.Warnf("%s: runs over the limit as the %dth subtask in a row, its own have to wait for a slot; does its action call itself?",
+		w.subject(Task{ID: id}), mostDescents)
 }

@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -149,7 +150,99 @@ func TestCallsItself(t *testing.T) {
 		if got := runs.add(0); got != limit+descents {
 			t.Errorf("%d ran, want %d", got, limit+descents)
 		}
-		e.wantLine("subtasks run over the limit, each one that of the last, down to the 8th")
+		e.wantLine("runs over the limit as the 8th subtask in a row")
+	})
+}
+
+// hesitant is a queue that does not give what is withdrawn the first time, as if it could not tell yet whether it was
+// given before, and that takes its time. What it has shown once it does not show again.
+type hesitant struct {
+	worker.Queue
+
+	asked bool
+	shown []string
+}
+
+func (q *hesitant) Ahead(ctx context.Context, wanted func(worker.Task) bool) (worker.Task, bool, error) {
+	return q.Queue.Ahead(ctx, func(task worker.Task) bool {
+		again := slices.Contains(q.shown, task.ID)
+		q.shown = append(q.shown, task.ID)
+		return !again && wanted(task)
+	})
+}
+
+func (q *hesitant) Withdraw(ctx context.Context, wanted func(worker.Task) bool) (worker.Task, bool, error) {
+	if !q.asked {
+		return q.Queue.Withdraw(ctx, func(task worker.Task) bool {
+			q.asked = q.asked || wanted(task)
+			return false
+		})
+	}
+	task, found, err := q.Queue.Withdraw(ctx, wanted)
+	time.Sleep(time.Second)
+	return task, found, err
+}
+
+// TestSubtaskIsAskedForAgain: whatever keeps the queue from giving it.
+func TestSubtaskIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var e *engine
+		e = start(t, []worker.Action{family(&e, "parent", "child", 1), action("child", fine)}, func(c *worker.Config) {
+			c.MaxConcurrency, c.Queue = 1, &hesitant{Queue: c.Queue}
+		})
+		e.push("1", "parent")
+		if got := e.Result(t, "1"); got.ExitCode != 0 {
+			t.Errorf("came to %+v", got)
+		}
+	})
+}
+
+// TestDrainBesideSubtask: a subtask that is on its way when its parent ends may have some of its own.
+func TestDrainBesideSubtask(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var e *engine
+		parent := action("parent", func(_ context.Context, c *worker.Call) error {
+			e.pushChild("child", "child", idOf(c))
+			time.Sleep(200 * time.Millisecond)
+			return nil
+		})
+		e = start(t, []worker.Action{parent, family(&e, "child", "grandchild", 1), action("grandchild", fine)}, func(c *worker.Config) {
+			c.MaxConcurrency, c.Queue = 1, &hesitant{Queue: c.Queue, asked: true}
+		})
+		e.push("1", "parent")
+		synctest.Wait()
+		e.worker.Drain()
+		time.Sleep(time.Minute)
+		if e.running() || !e.Finished("child") {
+			t.Errorf("it goes on: %v, the child has ended: %v", e.running(), e.Finished("child"))
+		}
+	})
+}
+
+// TestDescendsAgain: how far down a task ran once does not count when its id is used again.
+func TestDescendsAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var e *engine
+		deeper := action("x", func(ctx context.Context, c *worker.Call) error {
+			id, err := strconv.Atoi(idOf(c))
+			e.pushChild(strconv.Itoa(id+1), "x", idOf(c))
+			return errors.Join(err, hold(ctx, c))
+		})
+		e = start(t, []worker.Action{deeper, family(&e, "parent", "child", 1), action("child", fine)}, func(c *worker.Config) { c.MaxConcurrency = 1 })
+		e.push("0", "x")
+		time.Sleep(time.Minute)
+		for id := 9; id >= 0; id-- { // the 9th waits
+			e.pushData("cancel", "cancel-task", fmt.Sprintf(`{"task":"%d"}`, id))
+			e.Result(t, strconv.Itoa(id))
+		}
+		e.push("8", "parent")
+		time.Sleep(time.Minute)
+		if got := e.Result(t, "8"); got.ExitCode != 0 {
+			t.Errorf("came to %+v", got)
+		}
 	})
 }
 

@@ -140,7 +140,7 @@ func (w *Worker) runTask(ctx, patient, storing context.Context, task Task, over 
 	ended := w.unlessLate(patient, storing, r, over)
 	end := w.runAction(ctx, patient, r, failure)
 	if result, first := w.result(r, end); first {
-		w.storeInTime(patient, storing, task, result)
+		w.storeInTime(patient, storing, task, result, result)
 	}
 	ended()
 }

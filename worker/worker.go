@@ -90,20 +90,19 @@ func New(cfg Config) (*Worker, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, fmt.Errorf("configure worker: %w", err)
 	}
-	return &Worker{
-		cfg:     cfg,
-		stderr:  &journal{w: cfg.Stderr},
-		running: newRunning(),
-		busy:    newGauge(),
-		slots:   make(chan struct{}, cfg.MaxConcurrency),
-		crowded: make(chan struct{}, 1),
-		subtasks: newSubtasks(func() {
-			cfg.Log.Warnf("subtasks run over the limit, each one that of the last, down to the %dth: more have to wait; does an action call itself?", mostDescents)
-		}),
+	w := &Worker{
+		cfg:      cfg,
+		stderr:   &journal{w: cfg.Stderr},
+		running:  newRunning(),
+		busy:     newGauge(),
+		slots:    make(chan struct{}, cfg.MaxConcurrency),
+		crowded:  make(chan struct{}, 1),
 		leaving:  newLeaving(),
 		left:     make(chan struct{}, 1),
 		draining: make(chan struct{}),
-	}, nil
+	}
+	w.subtasks = newSubtasks(w.warnOfDescents)
+	return w, nil
 }
 
 func (c *Config) complete() error {

@@ -21,7 +21,8 @@ import (
 
 const runHelp = `Gives a task to an agent (cluster, unless another is named) and waits for it.
 The agent has to be connected to this node's Redis. Within a step, it gives a
-subtask of the step's task, which does not wait for a slot behind others.
+subtask of the step's task. If that runs on the same agent, the subtask needs no
+free slot there, as MAX_CONCURRENCY says in the README.
 
 Prints the output on stdout, JSON on one line and anything else as a JSON
 string, and the task's error text on stderr. On a terminal it shows the progress
