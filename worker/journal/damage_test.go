@@ -280,6 +280,39 @@ func TestNewerFileCutOff(t *testing.T) {
 	}
 }
 
+// TestNewerFileBlank: nor does it if the newer one's file holds nothing but zeros. That is told again
+// if the life that noticed it ends before its log counts.
+func TestNewerFileBlank(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	_, instance := started(t, dir)
+	must(t, life(t, dir).Close())
+	j := life(t, dir)
+	path := logPath(dir, j.log.current)
+	must(t, j.Begin(task(100), "10a")())
+	j.kill(t)
+	rewrite(t, path, func(content []byte) []byte { clear(content); return content })
+	killedEarly(t, dir)
+	must(t, wantDamage(t, dir, path, instance).Close())
+}
+
+// TestSecondFileBlank: a first log has none before it, so that the other file may be blank.
+func TestSecondFileBlank(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, instance := started(t, dir)
+	content, err := os.ReadFile(logPath(dir, 0))
+	must(t, err)
+	if path != logPath(dir, 1) || len(bytes.Trim(content, "\x00")) > 0 {
+		t.Fatalf("the first log is %s, %d bytes are in the other", path, len(content))
+	}
+	j := life(t, dir)
+	if j.Instance() != instance {
+		t.Error("it is another instance")
+	}
+	must(t, j.Close())
+}
+
 // TestOlderFileCutOff: that no more counts, whatever becomes of it.
 func TestOlderFileCutOff(t *testing.T) {
 	t.Parallel()
@@ -318,6 +351,13 @@ func TestDamageIsToldAgain(t *testing.T) {
 	dir := t.TempDir()
 	path, instance := started(t, dir)
 	must(t, os.Truncate(path, 1000))
+	killedEarly(t, dir)
+	must(t, wantDamage(t, dir, path, instance).Close())
+}
+
+// killedEarly has two lives end before their logs count.
+func killedEarly(t *testing.T, dir string) {
+	t.Helper()
 	for n := range 2 {
 		o := usual()
 		o.disk = &failingDisk{failAt: n + 1}
@@ -325,7 +365,6 @@ func TestDamageIsToldAgain(t *testing.T) {
 			t.Fatalf("error is %v", err)
 		}
 	}
-	must(t, wantDamage(t, dir, path, instance).Close())
 }
 
 // failingDisk takes one file less than others.

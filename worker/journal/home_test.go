@@ -249,13 +249,7 @@ func TestCopyIsToldAgain(t *testing.T) {
 	first, elsewhere := oneIsLeft(t, usual()), filepath.Join(t.TempDir(), "copy")
 	copyFolder(t, first.dir, elsewhere)
 	must(t, first.Close())
-	for n := range 2 {
-		o := usual()
-		o.disk = &failingDisk{failAt: n + 1}
-		if _, _, err := open(elsewhere, o); !errors.Is(err, errDisk) {
-			t.Fatalf("error is %v", err)
-		}
-	}
+	killedEarly(t, elsewhere)
 	wantCopy(t, elsewhere, first.instance, usual(), errOtherFile)
 }
 

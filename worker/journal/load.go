@@ -99,7 +99,7 @@ func (j *Journal) recall() error {
 func (l *log) doubtful(older, newest history) error {
 	damage := newest.damage
 	if l.instance != "" && older.head.Kind == "" {
-		damage = errors.Join(damage, l.otherCutOff(newest.head))
+		damage = errors.Join(damage, l.otherLost(newest.head))
 	}
 	if moved := newest.head.Home.verify(l.homes[l.current]); moved != nil {
 		moved = fmt.Errorf("%s: %w", l.files[l.current].Name(), moved)

@@ -113,11 +113,19 @@ func cutOff(length, size int) error {
 	return fmt.Errorf("cut off: %d of %d bytes are there", length, size)
 }
 
-// otherCutOff tells whether the file that is not the log was cut off. If it cannot be read, it may
-// have been the newer one. Both had their size on disk before either of them became a log.
-func (l *log) otherCutOff(head record) error {
+var errBlank = errors.New("blank, and had been written to")
+
+// otherLost tells whether the file that is not the log was cut off, or holds nothing any more. If it cannot
+// be read, it may have been the newer one. Both had their size on disk before either of them became a log.
+// Each log after the first one follows one in the other file, and nothing is written over that one's
+// first byte but that of another log. Of earlier versions that is not known.
+func (l *log) otherLost(head record) error {
 	number := 1 - l.current
-	if err := cutOff(l.sizes[number], min(l.size, l.sizeOf(head))); err != nil {
+	err := cutOff(l.sizes[number], min(l.size, l.sizeOf(head)))
+	if err == nil && head.Size > 0 && head.Generation > 1 && l.isBlank(number) {
+		err = errBlank
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", l.files[number].Name(), err)
 	}
 	return nil
