@@ -329,6 +329,60 @@ func TestCopiedStateDirectory(t *testing.T) {
 	}
 }
 
+// An agent that was started from a backup tells no second end of a task that was in progress when the
+// backup was made, and ended so long ago that Redis knows nothing of it any more.
+//
+// Rule (section 7): "**No task is lost.**"
+func TestBackupOfEndedTask(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	gate := n.gate()
+	n.step("hold/10", n.noting(gate.wait()))
+	first, backup := n.start(nil), filepath.Join(n.dir, "backup")
+	n.begin("mine", "hold")
+	must(t, os.CopyFS(backup, os.DirFS(filepath.Join(n.dir, "state"))))
+	finals := n.watchFinals()
+	gate.open()
+	until(t, "the task has ended", func() bool { return n.has("mine") && finals.count("mine") == 1 })
+	n.want("mine", "exit_code", "0")
+	first.drain()
+	for _, part := range []string{"context", "exit_code", "output", "error"} {
+		n.redis.Do(t, "del", "task/"+n.id+"/mine/"+part)
+	}
+	second := n.start(map[string]string{"AGENT_STATE_DIR": backup})
+	second.says("the journal is a copy")
+	n.do("after", "hold")
+	second.drain()
+	until(t, "its end was heard of", func() bool { return finals.count("after") == 1 })
+	if told := finals.count("mine"); told != 1 || n.has("mine") || n.runs("mine") != 1 {
+		t.Errorf("it ran %d times, its end was told %d times, it has a result again: %t", n.runs("mine"), told, n.has("mine"))
+	}
+	n.wantNothingLeft()
+}
+
+// What was in progress when a backup was made, and is still, since its agent was killed, is settled once by
+// an agent that was started from the backup.
+//
+// Rule (section 7): "**No task is lost.**"
+func TestBackupOfKilledAgent(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	n.step("hold/10", n.noting(n.gate().wait()))
+	first, backup := n.start(nil), filepath.Join(n.dir, "backup")
+	n.begin("mine", "hold")
+	must(t, os.CopyFS(backup, os.DirFS(filepath.Join(n.dir, "state"))))
+	n.dies(first)
+	finals := n.watchFinals()
+	second := n.start(map[string]string{"AGENT_STATE_DIR": backup, "AGENT_POLLING_INTERVAL": "300ms"})
+	until(t, "the task is settled", func() bool { return finals.count("mine") > 0 })
+	second.drain()
+	n.want("mine", "exit_code", "12")
+	if told := finals.count("mine"); told != 1 || n.runs("mine") != 1 {
+		t.Errorf("it ran %d times, its end was told %d times", n.runs("mine"), told)
+	}
+	n.wantNothingLeft()
+}
+
 // An agent that is stopped for so long that another one of its id settles its task tells
 // no second end of it when it goes on.
 //

@@ -28,7 +28,8 @@ import (
 // system that was cloned on one, or taken back to a snapshot, and those that a backup was written into.
 //
 // A false alarm costs that a task which was in progress, and not started, is not run, but ends as interrupted
-// after three intervals. There is one when a folder is moved to another file system, or its disk to another
+// after three intervals; that one which Redis has lost meanwhile gets no result; and that how often a repeatable
+// one was begun is not known any more. There is one when a folder is moved to another file system, or its disk to another
 // machine, which cannot be told from a copy; with each start of a machine that always gets another id, or of
 // an agent on a file system that has neither births nor lasting inode numbers, as some in userspace.
 type home struct {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,14 +42,20 @@ func oneIsLeft(t *testing.T, o options) *Journal {
 	return j
 }
 
-// wantCopy opens a copy, which knows of a task, and takes it to have been started.
+// wantCopy opens a copy that was made while a task was in progress: it does not settle that.
 func wantCopy(t *testing.T, dir, instance string, o options, why error) {
 	t.Helper()
 	j := wantDoubt(t, dir, instance, o, why.Error())
-	if past := j.Past(task(1)); !past.Started {
-		t.Errorf("past is %+v", past)
-	}
+	wantNoneLeft(t, j)
 	must(t, j.Close())
+}
+
+// wantNoneLeft wants a journal to know of no task that one before it had in progress.
+func wantNoneLeft(t *testing.T, j *Journal) {
+	t.Helper()
+	if left, past := j.Left(), j.Past(task(1)); len(left) > 0 || past != (worker.Past{}) {
+		t.Errorf("left are %v, past is %+v", left, past)
+	}
 }
 
 // wantSame opens a journal that is at home: the task was not started.
@@ -262,5 +269,55 @@ func TestDamagedCopy(t *testing.T) {
 	copyFolder(t, dir, elsewhere)
 	path = filepath.Join(elsewhere, filepath.Base(path))
 	must(t, os.Truncate(path, 1000))
-	must(t, wantDoubt(t, elsewhere, instance, usual(), errOtherFile.Error()+"\n"+path+": cut off").Close())
+	j := wantDoubt(t, elsewhere, instance, usual(), errOtherFile.Error()+"\n"+path+": cut off")
+	wantNoneLeft(t, j)
+	must(t, j.Close())
+}
+
+// TestCopyKeepsResults: of what was in progress, a copy knows those tasks of which it has a result, be it
+// that the log tells of them or not, and each of them once. An equal task beside one has no result.
+func TestCopyKeepsResults(t *testing.T) {
+	t.Parallel()
+	first, elsewhere := oneIsLeft(t, usual()), filepath.Join(t.TempDir(), "copy")
+	for range 2 {
+		must(t, first.Begin(task(2), "10a")())
+	}
+	must(t, first.Keep(task(2), worker.Result{ExitCode: 2}))
+	must(t, first.Begin(task(3), "10a")())
+	must(t, os.WriteFile(first.resultPath(task(3).Key), []byte("no result"), 0o600))
+	unknown, err := encodeResult(task(4), worker.Result{ExitCode: 4})
+	must(t, errors.Join(err, os.WriteFile(first.resultPath(task(4).Key), unknown, 0o600)))
+	copyFolder(t, first.dir, elsewhere)
+	must(t, first.Close())
+	killedEarly(t, elsewhere)
+	j := wantDoubt(t, elsewhere, first.instance, usual(), errOtherFile.Error())
+	defer func() { must(t, j.Close()) }()
+	want := []string{task(2).Key, task(4).Key}
+	slices.Sort(want)
+	if left := keysOf(j.Left()); !slices.Equal(left, want) {
+		t.Errorf("left are %v, want %v", left, want)
+	}
+	for _, n := range []int{2, 4} {
+		result, err := j.Result(task(n))
+		if must(t, err); !j.Past(task(n)).Kept || result.ExitCode != n {
+			t.Errorf("past of %d is %+v, its result %+v", n, j.Past(task(n)), result)
+		}
+	}
+}
+
+// TestCopysOwnLogLost: without its own log, a copy is one again, and what it had forgotten does not come back.
+func TestCopysOwnLogLost(t *testing.T) {
+	t.Parallel()
+	first, elsewhere := oneIsLeft(t, usual()), filepath.Join(t.TempDir(), "copy")
+	copyFolder(t, first.dir, elsewhere)
+	must(t, first.Close())
+	j, warning, err := Open(elsewhere)
+	if must(t, err); !errors.Is(warning, errCopy) {
+		t.Fatalf("warning is %v", warning)
+	}
+	wantNoneLeft(t, j)
+	path := logPath(elsewhere, j.log.current)
+	must(t, j.Close())
+	rewrite(t, path, func(content []byte) []byte { clear(content); return content })
+	wantCopy(t, elsewhere, j.instance, usual(), errOtherFile)
 }

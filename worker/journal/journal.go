@@ -38,8 +38,10 @@
 // A copy of a journal is no better. The one that it was made of is in use, or has been since, if the
 // copy is a backup: both would be one instance, whose agents run each other's tasks, and of what was
 // started after the copy was made that one would say that it was not. So the first line of a log tells its
-// home, the machine and the file that it was begun in, and one that is read elsewhere is treated as a
-// damaged one is. Logs of earlier versions tell no home, and pass for no copies.
+// home, the machine and the file that it was begun in, and one that is read elsewhere becomes another
+// instance's, too. What it had in progress is forgotten, unless its result was kept: it may have ended, and
+// been told, since the copy was made, and what has not is found in the list of the instance before.
+// Logs of earlier versions tell no home, and pass for no copies.
 //
 // That a task is begun is on disk before the wait of [Journal.Begin] returns. Which step
 // it has come to is only written, which survives a kill and not a power failure: after

@@ -33,6 +33,9 @@ func (j *Journal) load(o options) (warning, err error) {
 	}
 	j.instance = j.log.instance
 	unreadable, found := j.findResults()
+	if errors.Is(warning, errCopy) {
+		j.dropUnkept()
+	}
 	if err = errors.Join(err, found, j.beginLife(warning != nil)); err != nil {
 		return nil, errors.Join(err, j.log.close())
 	}
@@ -92,7 +95,7 @@ func (j *Journal) recall() error {
 	if j.log.instance != "" || len(unreadable) == 0 {
 		return nil // the other one is older, or was being made
 	}
-	return fmt.Errorf("the log cannot be read; %s: %w", settledAlike, errors.Join(unreadable...))
+	return fmt.Errorf("the log cannot be read; tasks that were in progress are %s: %w", settledAlike, errors.Join(unreadable...))
 }
 
 // doubtful tells why the newer log does not tell how far tasks have come, if it does not.
@@ -103,17 +106,18 @@ func (l *log) doubtful(older, newest history) error {
 	}
 	if moved := newest.head.Home.verify(l.homes[l.current]); moved != nil {
 		moved = fmt.Errorf("%s: %w", l.files[l.current].Name(), moved)
-		return fmt.Errorf("the journal is a copy; %s: %w", settledAlike, errors.Join(moved, damage))
+		return fmt.Errorf("%w; tasks that are still in progress are %s: %w", errCopy, settledAlike, errors.Join(moved, damage))
 	}
 	if damage != nil {
-		return fmt.Errorf("the log is damaged; %s: %w", settledAlike, damage)
+		return fmt.Errorf("the log is damaged; tasks that were in progress are %s: %w", settledAlike, damage)
 	}
 	return nil
 }
 
-// settledAlike is what follows for whoever waits for them.
-const settledAlike = "tasks that were in progress are settled as if all had been started " +
-	"(exit code 12, or run again where that is declared repeatable)"
+var errCopy = errors.New("the journal is a copy")
+
+// settledAlike is what follows for whoever waits for the tasks.
+const settledAlike = "settled as if all had been started (exit code 12, or run again where that is declared repeatable)"
 
 // doubt is for a log of which records are missing, or may be elsewhere. Its instance is given up, so
 // that all tasks that this one had in progress are settled as those of an agent that is gone, when it is,
@@ -122,6 +126,17 @@ func (j *Journal) doubt() {
 	j.log.instance = ""
 	for _, e := range j.entries {
 		e.boot = ""
+	}
+}
+
+// dropUnkept has a copy forget what was in progress when it was made: that may have ended, and been told,
+// long ago. What has not stands in the list of the instance before still, and is found there. A result
+// that was kept may be nowhere else; of equal tasks it is that of one.
+func (j *Journal) dropUnkept() {
+	for key, e := range j.entries {
+		if e.left = 1; e.result == 0 {
+			delete(j.entries, key)
+		}
 	}
 }
 
