@@ -27,7 +27,7 @@ const (
 	// slack is as long as the kernel may let another process have the processor anyhow.
 	slack = time.Millisecond
 	// lookEvery is how often is looked for threads that have inherited it.
-	lookEvery = 10 * time.Second
+	lookEvery = time.Second
 )
 
 // Calm does so from now on, and returns the slack that the process began with; 0: nothing was
