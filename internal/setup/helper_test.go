@@ -94,23 +94,47 @@ func newMachine(t *testing.T) *machine {
 	return m
 }
 
-// reservedAddress is one of IPv4 that nobody else gets while the test runs, also when
-// Redis is away for its restart: the kernel gives no port out that is bound, yet
-// lets who asks for it by number listen, as long as no one else does.
+// reservedAddress is one of IPv4 that nobody else gets while the test runs, nor its port of IPv6, on which the
+// package's Redis listens, too; also when Redis is away for its restart: the kernel gives no port out that is bound,
+// yet lets who asks for it by number listen, as long as no one else does.
 func reservedAddress(t *testing.T) string {
 	t.Helper()
-	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	for {
+		port := reserve(t, syscall.AF_INET, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
+		if reserve(t, syscall.AF_INET6, &syscall.SockaddrInet6{Addr: [16]byte(net.IPv6loopback), Port: port}) != 0 {
+			return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		}
+	}
+}
+
+// reserve binds a port until the test ends; 0: somebody else has it. Of a family that the
+// machine does not have, each port is free.
+func reserve(t *testing.T, family int, address syscall.Sockaddr) (port int) {
+	t.Helper()
+	socket, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if errors.Is(err, syscall.EAFNOSUPPORT) {
+		return -1
+	}
 	must(t, err)
 	t.Cleanup(func() { must(t, syscall.Close(socket)) })
 	must(t, syscall.SetsockoptInt(socket, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1))
-	must(t, syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	switch err = syscall.Bind(socket, address); {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return 0
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return -1
+	}
+	must(t, err)
 	bound, err := syscall.Getsockname(socket)
 	must(t, err)
-	inet, ok := bound.(*syscall.SockaddrInet4)
-	if !ok {
-		t.Fatalf("bound to %T", bound)
+	switch bound := bound.(type) {
+	case *syscall.SockaddrInet4:
+		return bound.Port
+	case *syscall.SockaddrInet6:
+		return bound.Port
 	}
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(inet.Port))
+	t.Fatalf("bound to %T", bound)
+	return 0
 }
 
 func (m *machine) port() string {
@@ -176,9 +200,12 @@ func ignoreExit(err error) error {
 	return err
 }
 
+// patience bounds what tests wait for, on a busy machine whose disk may rest for seconds.
+const patience = 30 * time.Second
+
 func (m *machine) waitPort() {
 	m.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		conn, err := new(net.Dialer).DialContext(m.t.Context(), "tcp", m.address)
 		if err == nil {
 			must(m.t, conn.Close())
