@@ -105,7 +105,7 @@ func (w *Worker) serveSubtask(looking, ctx context.Context, tasks *crew) (found 
 	defer w.busy.done()
 	task, found, err := w.cfg.Queue.Withdraw(looking, w.isDue)
 	if err != nil {
-		w.ignored(err)
+		w.cfg.Log.Debugf("look for subtasks in the queue: %v", err) // the worker ends
 	}
 	if found {
 		w.start(ctx, tasks, task, w.subtasks.begin(task.ID, task.Parent))

@@ -46,7 +46,8 @@ func TestKernels(t *testing.T) {
 }
 
 // TestCancelledAtAnyTime: whenever a step is cancelled, it ends, either by
-// itself or by the signal.
+// itself or by the signal; or it is not started, if its file is still open for writing
+// in a process that another test is starting.
 func TestCancelledAtAnyTime(t *testing.T) {
 	t.Parallel()
 	for kernel, prepare := range script.Kernels() {
@@ -60,8 +61,9 @@ func TestCancelledAtAnyTime(t *testing.T) {
 				running.Go(func() {
 					for range 20 {
 						ctx, cancel := context.WithTimeout(t.Context(), rand.N(4*time.Millisecond))
-						if got := code(c.runner.Run(ctx, path, c.call)); got != 3 && got != 128+15 {
-							t.Errorf("exit code %d", got)
+						err := c.runner.Run(ctx, path, c.call)
+						if got := code(err); got != 3 && got != 128+15 && !errors.Is(err, context.DeadlineExceeded) {
+							t.Errorf("exit code %d: %v", got, err)
 						}
 						cancel()
 					}
