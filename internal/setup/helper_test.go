@@ -200,12 +200,9 @@ func ignoreExit(err error) error {
 	return err
 }
 
-// patience bounds what tests wait for, on a busy machine whose disk may rest for seconds.
-const patience = 30 * time.Second
-
 func (m *machine) waitPort() {
 	m.t.Helper()
-	for deadline := time.Now().Add(patience); ; {
+	for deadline := time.Now().Add(10 * time.Second); ; {
 		conn, err := new(net.Dialer).DialContext(m.t.Context(), "tcp", m.address)
 		if err == nil {
 			must(m.t, conn.Close())
