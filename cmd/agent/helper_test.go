@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,7 +22,6 @@ import (
 	"cluster-agent/internal/cli/clitest"
 	"cluster-agent/internal/host"
 	"cluster-agent/internal/redistest"
-	"cluster-agent/worker/redisq"
 )
 
 // rootVariable, set by a test, makes the test binary the program itself, on
@@ -197,16 +197,20 @@ func newMachine(t *testing.T) *machine {
 }
 
 // agent starts an agent with the steps in a directory, and waits until others
-// see it.
+// see it for good, by the connection that waits in BRPOP: that of its events bears
+// the name as well, and counts until it has subscribed.
 func (m *machine) agent(id, actionsDir string, variables ...string) *process {
 	m.t.Helper()
 	p := start(m.t, m.root, append(variables,
 		"REDIS_ADDRESS="+m.redis.Address(), "REDIS_USER=cluster", "REDIS_PASSWORD="+redistest.Password,
 	), "agent", "--agentid", id, "--actionsdir="+actionsDir)
-	client := redisq.NewClient(m.redis.Client())
+	client := m.redis.Client()
 	m.redis.Eventually("see agent "+id, func() bool {
-		alive, err := client.Alive(m.t.Context(), id, defaultIdleTime)
-		return err == nil && alive
+		list := client.Do(m.t.Context(), "CLIENT", "LIST", "TYPE", "normal").String()
+		return slices.ContainsFunc(strings.Split(list, "\n"), func(line string) bool {
+			fields := strings.Fields(line)
+			return slices.Contains(fields, "name="+id) && slices.Contains(fields, "cmd=brpop")
+		})
 	})
 	return p
 }

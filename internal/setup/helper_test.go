@@ -89,8 +89,8 @@ func newMachine(t *testing.T) *machine {
 	must(t, os.Mkdir(data, 0o750))
 	must(t, os.MkdirAll(filepath.Dir(files.PIDFile("x")), 0o750))
 	put(t, files.HostsFile(), "127.0.0.1 localhost\n")
-	text := strings.ReplaceAll(content(t, "testdata/redis.conf"), "@DIR@", data)
-	put(t, files.RedisConf(), strings.ReplaceAll(text, "6379", m.port()))
+	fill := strings.NewReplacer("@DIR@", data, "@PORT@", m.port())
+	put(t, files.RedisConf(), fill.Replace(content(t, "testdata/redis.conf")))
 	return m
 }
 
@@ -178,7 +178,7 @@ func (m *machine) runRedis(ctx context.Context) {
 		return
 	}
 	defer log.Close()
-	cmd.Stdout = log
+	cmd.Stdout, cmd.Stderr = log, log
 	if err = cmd.Start(); err != nil {
 		m.t.Error(err)
 		return
