@@ -79,6 +79,9 @@ func newCluster(ctx context.Context, t *testing.T, nodes int) *lab.Cluster {
 // whoever has to find out why the test failed.
 func closeLab(t *testing.T, l *lab.Lab) {
 	t.Helper()
+	if t.Failed() {
+		logVPN(t, l)
+	}
 	for _, n := range l.Nodes {
 		for _, unit := range []string{lab.ClusterAgent, lab.NodeAgent} {
 			text, err := n.Service(unit).Log()
@@ -94,5 +97,21 @@ func closeLab(t *testing.T, l *lab.Lab) {
 	}
 	if err := l.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// logVPN writes down how each node sees the VPN, where the nodes may not reach each other.
+func logVPN(t *testing.T, l *lab.Lab) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
+	defer cancel()
+	for _, n := range l.Nodes {
+		for _, command := range []string{"wg show wg0", "ip route show dev wg0"} {
+			out, err := n.Run(ctx, strings.Fields(command)...)
+			if err != nil {
+				out += err.Error()
+			}
+			t.Logf("node %d: %s:\n%s", n.ID, command, out)
+		}
 	}
 }

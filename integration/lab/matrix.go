@@ -2,8 +2,10 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,15 +42,19 @@ func (c *Cluster) PingAll(ctx context.Context, timeout time.Duration) []Reach {
 	return all
 }
 
-// Unreached makes a sentence for each node that does not reach others.
+// Unreached makes a sentence for each node that gets no answer from others, and one for
+// each ping that could not be sent.
 func Unreached(all []Reach) []string {
 	lost := map[int][]string{}
+	var found []string
 	for _, r := range all {
-		if r.Err != nil {
+		switch {
+		case errors.Is(r.Err, os.ErrDeadlineExceeded):
 			lost[r.From] = append(lost[r.From], strconv.Itoa(r.To))
+		case r.Err != nil:
+			found = append(found, r.Err.Error())
 		}
 	}
-	found := make([]string, 0, len(lost))
 	for _, from := range slices.Sorted(maps.Keys(lost)) {
 		found = append(found, fmt.Sprintf("node %d: no answer over the VPN from node %s", from, strings.Join(lost[from], ", ")))
 	}

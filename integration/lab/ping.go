@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"time"
 )
 
@@ -101,9 +100,6 @@ func (n *Node) Ping(ctx context.Context, address string, timeout time.Duration) 
 		return 0, fmt.Errorf("node %d: ping %s: %w", n.ID, to, err)
 	}
 	if err := e.receive(began.Add(timeout)); err != nil {
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return 0, fmt.Errorf("node %d gets no answer from %s", n.ID, to)
-		}
 		return 0, fmt.Errorf("node %d: ping %s: %w", n.ID, to, err)
 	}
 	return time.Since(began), nil
