@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// Reach is the outcome of one ping through the VPN.
+// Reach is the outcome of a [Node.Ping] through the VPN.
 type Reach struct {
 	From, To int
-	RTT      time.Duration // 0 when there was no answer
+	RTT      time.Duration // since the first request; 0 when there was no answer
 	Err      error
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 )
 
@@ -84,8 +85,12 @@ func checksum(data []byte) uint16 {
 	return ^uint16(sum + sum>>16)
 }
 
-// Ping sends one echo request from the node and returns the time until its answer.
-func (n *Node) Ping(ctx context.Context, address string, timeout time.Duration) (rtt time.Duration, err error) {
+// echoPeriod is the time between two echo requests of a Ping, as ping(8) has it.
+const echoPeriod = time.Second
+
+// Ping sends echo requests from the node until one is answered, and returns the time since
+// the first. WireGuard may lose what comes with a handshake, and repeats nothing.
+func (n *Node) Ping(ctx context.Context, address string, timeout time.Duration) (took time.Duration, err error) {
 	to, err := netip.ParseAddr(address)
 	if err != nil {
 		return 0, fmt.Errorf("ping: %w", err)
@@ -96,11 +101,24 @@ func (n *Node) Ping(ctx context.Context, address string, timeout time.Duration) 
 	}
 	defer func() { err = errors.Join(err, e.conn.Close()) }()
 	began := time.Now()
-	if err := e.send(1); err != nil {
-		return 0, fmt.Errorf("node %d: ping %s: %w", n.ID, to, err)
-	}
-	if err := e.receive(began.Add(timeout)); err != nil {
+	if err = e.exchange(began.Add(timeout)); err != nil {
 		return 0, fmt.Errorf("node %d: ping %s: %w", n.ID, to, err)
 	}
 	return time.Since(began), nil
+}
+
+// exchange asks until there is an answer.
+func (e *echo) exchange(until time.Time) error {
+	for sequence := uint16(1); ; sequence++ {
+		if err := e.send(sequence); err != nil {
+			return err
+		}
+		next := time.Now().Add(echoPeriod)
+		if next.After(until) {
+			return e.receive(until)
+		}
+		if err := e.receive(next); !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+	}
 }
