@@ -99,10 +99,13 @@ func (w *Worker) serveSubtasks(looking, ctx context.Context) {
 }
 
 // serveSubtask runs the next one, if there is one. Meanwhile the worker counts as busy: tasks have to be taken as
-// long as one that is on its way may push some.
+// long as one that is on its way may push some. When a drain has come to where nothing runs, nobody waits for
+// one any more, and a Redis that is away, or refuses, does not hold up the end.
 func (w *Worker) serveSubtask(looking, ctx context.Context, tasks *crew) (found bool) {
 	w.busy.add()
 	defer w.busy.done()
+	looking, stop := w.untilDrained(looking, w.tasks)
+	defer stop()
 	task, found, err := w.cfg.Queue.Withdraw(looking, w.isDue)
 	if err != nil {
 		w.cfg.Log.Debugf("look for subtasks in the queue: %v", err) // the worker ends

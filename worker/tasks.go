@@ -26,7 +26,7 @@ func (w *Worker) takeTasks(ctx context.Context) {
 // takeWhileBusy takes tasks until the worker was asked to end and nothing runs any more for a
 // moment. The last fetch may bring a task all the same, whose own tasks are to be taken, too.
 func (w *Worker) takeWhileBusy(ctx context.Context, tasks *crew) {
-	taking, stop := w.untilDrained(ctx)
+	taking, stop := w.untilDrained(ctx, w.busy)
 	defer stop()
 	for taking.Err() == nil && !w.drained() {
 		if w.cfg.RejectWhenBusy && w.isFull() {
@@ -49,6 +49,7 @@ func (w *Worker) takeWhileBusy(ctx context.Context, tasks *crew) {
 // start handles a task beside others; ended is called when it is over.
 func (w *Worker) start(ctx context.Context, tasks *crew, task Task, ended func()) {
 	w.busy.add()
+	w.tasks.add()
 	// Known before the next task is taken, which may be the one that cancels it.
 	running, cancel := context.WithCancelCause(ctx)
 	forget := func() {}
@@ -57,19 +58,19 @@ func (w *Worker) start(ctx context.Context, tasks *crew, task Task, ended func()
 	}
 	tasks.do(
 		func(over func()) { tasks.handle(running, task, over) },
-		func() { forget(); cancel(nil); w.busy.done(); ended() },
+		func() { forget(); cancel(nil); w.tasks.done(); w.busy.done(); ended() },
 	)
 }
 
 // untilDrained returns a context that ends when the worker was asked to end and
 // nothing runs any more.
-func (w *Worker) untilDrained(ctx context.Context) (context.Context, context.CancelFunc) {
+func (w *Worker) untilDrained(ctx context.Context, running *gauge) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {
 		defer cancel()
 		select {
 		case <-w.draining:
-			w.busy.wait(ctx)
+			running.wait(ctx)
 		case <-ctx.Done():
 		}
 	}()

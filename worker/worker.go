@@ -74,7 +74,8 @@ type Worker struct {
 	cfg      Config
 	stderr   *journal
 	running  *running
-	busy     *gauge
+	busy     *gauge        // tasks that run, and looks that may bring some
+	tasks    *gauge        // those that run
 	slots    chan struct{} // one for each task that runs
 	crowded  chan struct{} // tasks have to wait for a slot
 	short    atomic.Bool   // they do so now
@@ -95,6 +96,7 @@ func New(cfg Config) (*Worker, error) {
 		stderr:   &journal{w: cfg.Stderr},
 		running:  newRunning(),
 		busy:     newGauge(),
+		tasks:    newGauge(),
 		slots:    make(chan struct{}, cfg.MaxConcurrency),
 		crowded:  make(chan struct{}, 1),
 		leaving:  newLeaving(),

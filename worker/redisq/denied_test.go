@@ -47,6 +47,30 @@ func work(t *testing.T, server *redistest.Server, tasks *redisq.Tasks, n int) {
 	must(t, tasks.Finish(t.Context(), task, finished()))
 }
 
+// TestFetchDenied: without a permission that no task gets through without, the log says so, once.
+func TestFetchDenied(t *testing.T) {
+	t.Parallel()
+	for _, denied := range []string{"lrange", "client|setname"} {
+		t.Run(denied, func(t *testing.T) {
+			t.Parallel()
+			server := redistest.Start(t, "user admin on >admin ~* &* +@all", "user m1 on >secret ~* &* +@all -"+denied)
+			opt := options(server.Address)
+			log, hook := newLog()
+			opt.Log, opt.PollingInterval = log, 20*time.Millisecond
+			opt.Server.User, opt.Server.Password = "m1", "secret"
+			tasks := open(t, opt)
+			got := nextInBackground(t.Context(), tasks)
+			remote{server}.Push(t, payload)
+			eventually(t, "the log says what is missing", func() bool { return len(lines(hook)) == 1 })
+			server.Do(t, "acl", "setuser", "m1", "+"+denied)
+			if task := <-got; task.err != nil || task.task.ID != "t" {
+				t.Fatalf("got %+v", task)
+			}
+			wantLog(t, lines(hook), "'"+denied+"'", "permits looks at what is in progress now")
+		})
+	}
+}
+
 // TestSubscriptionDenied: events are heard as soon as that is permitted.
 func TestSubscriptionDenied(t *testing.T) {
 	t.Parallel()

@@ -20,7 +20,9 @@ func (t *Tasks) Next(ctx context.Context, room int) (worker.Task, error) {
 		case err == nil:
 			// Even if ctx has ended meanwhile: the task has been taken.
 			t.health.worked(reading)
-			if task, ours, undecodable := t.receive(ctx, taken); ours || undecodable != nil {
+			task, ours, undecodable := t.receive(ctx, taken)
+			t.received()
+			if ours || undecodable != nil {
 				return task, undecodable
 			}
 		case errors.Is(err, redis.Nil):
@@ -66,18 +68,25 @@ func (t *Tasks) discard(ctx context.Context, taken stray) {
 	}
 }
 
-// take hands out one payload: a stray one first, else the next of the queue.
+const looking = "looks at what is in progress"
+
+// take finds one payload to hand out: a stray one first, else the next of the queue.
 func (t *Tasks) take(ctx context.Context, room int) (stray, error) {
 	// go-redis does not interrupt a command when ctx ends: its connection has to be closed.
 	client, conn := t.fetch.take()
 	defer context.AfterFunc(ctx, func() { t.fetch.drop(client) })()
-	if err := t.checkInProgress(ctx, conn); err != nil {
+	err := t.checkInProgress(ctx, conn)
+	t.health.permission(looking, err)
+	if err != nil {
 		return stray{}, err
 	}
 	if first, ok := t.stray(); ok {
 		return first, nil
 	}
-	if err := t.fetchMore(ctx, conn, room); err != nil {
+	if t.isSuspect() {
+		return stray{}, redis.Nil // somebody let go of a task meanwhile: look once more
+	}
+	if err = t.fetchMore(ctx, conn, room); err != nil {
 		return stray{}, err
 	}
 	if t.isSuspect() {
@@ -97,7 +106,7 @@ func (t *Tasks) fetchMore(ctx context.Context, conn *redis.Conn, room int) error
 	ctx = context.WithoutCancel(ctx)
 	epoch, asked := t.epoch(), wallTime()
 	pipe := conn.Pipeline()
-	replies := []*redis.Cmd{pipe.Do(ctx, "blmove", queue, t.own, "right", "left", fractions(t.opt.PollingInterval))}
+	replies := []*redis.Cmd{pipe.Do(ctx, "blmove", queue, t.own, "right", "left", fractions(t.patience(time.Now())))}
 	for len(replies) < min(room, t.expected()) {
 		replies = append(replies, pipe.Do(ctx, "lmove", queue, t.own, "right", "left"))
 	}
@@ -165,10 +174,12 @@ func (t *Tasks) lost(ctx context.Context, err error) {
 }
 
 // beSuspicious has the tasks in progress looked at before the next fetch.
-func (t *Tasks) beSuspicious() {
+func (t *Tasks) beSuspicious() { t.setSuspect(true) }
+
+func (t *Tasks) setSuspect(suspect bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.suspect = true
+	t.suspect = suspect
 }
 
 // dropReturned has a task that runs already, and came back, not run twice. In

@@ -83,6 +83,31 @@ func (t *Tasks) handedOut(payload string) int {
 	return t.held[payload].count
 }
 
+// taken is how many tasks with a payload were, be it that they are to be handed out yet.
+func (t *Tasks) taken(payload string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	count := t.held[payload].count
+	for _, s := range t.strays {
+		if s.payload == payload && s.list == t.own {
+			count++
+		}
+	}
+	return count
+}
+
+// isHeld tells whether such a task is held.
+func (t *Tasks) isHeld(wanted func(worker.Task) bool) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for payload := range t.held {
+		if isWanted(payload, wanted) {
+			return true
+		}
+	}
+	return false
+}
+
 // isKnown tells whether a task of the queue may be one that runs, or has run, and
 // came back with it: which of these it is, is looked at when it has its turn.
 func (t *Tasks) isKnown(task worker.Task) bool {

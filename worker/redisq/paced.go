@@ -1,6 +1,7 @@
 package redisq
 
 import (
+	"errors"
 	"net"
 	"time"
 )
@@ -22,13 +23,14 @@ const (
 	pacedBuffer = 256 << 10
 )
 
-// pace paces a connection of TCP; any other stays as it is.
+// pace paces a connection of TCP; any other stays as it is. When it is closed, what has not left the
+// machine yet is dropped: sent again over the next one, it would be there twice.
 func pace(connection net.Conn, patience time.Duration) (net.Conn, error) {
 	tcp, ok := connection.(*net.TCPConn)
 	if !ok {
 		return connection, nil
 	}
-	return &paced{tcp, patience}, tcp.SetWriteBuffer(pacedBuffer)
+	return &paced{tcp, patience}, errors.Join(tcp.SetWriteBuffer(pacedBuffer), tcp.SetLinger(0))
 }
 
 // Write implements [io.Writer].

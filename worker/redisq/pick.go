@@ -11,6 +11,8 @@ import (
 	"cluster-agent/worker"
 )
 
+const picking = "taking tasks out of the middle of the queue"
+
 // Ahead implements [worker.Queue].
 func (t *Tasks) Ahead(ctx context.Context, wanted func(worker.Task) bool) (worker.Task, bool, error) {
 	client, done := t.look(ctx)
@@ -19,6 +21,7 @@ func (t *Tasks) Ahead(ctx context.Context, wanted func(worker.Task) bool) (worke
 	from := t.ahead
 	t.mu.Unlock()
 	task, found, to, err := t.pick(ctx, client, from, wanted, t.moveSoon)
+	t.health.permission(picking, err)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ahead = to
@@ -30,6 +33,7 @@ func (t *Tasks) Withdraw(ctx context.Context, wanted func(worker.Task) bool) (ta
 	err = t.insist(ctx, "withdraw a task", func(client *redis.Client) error {
 		var failure error
 		task, found, _, failure = t.pick(ctx, client, place{}, wanted, t.tryMove)
+		t.health.permission(picking, failure)
 		return failure
 	})
 	return task, found, err
@@ -37,15 +41,20 @@ func (t *Tasks) Withdraw(ctx context.Context, wanted func(worker.Task) bool) (ta
 
 // Holds implements [worker.Queue].
 func (t *Tasks) Holds(ctx context.Context, wanted func(worker.Task) bool) (held bool, err error) {
+	if t.isHeld(wanted) { // it may be on its way into that list
+		return true, nil
+	}
 	err = t.insist(ctx, "look for a task in progress", func(client *redis.Client) error {
 		payloads, failure := client.LRange(ctx, t.own, 0, -1).Result()
-		held = slices.ContainsFunc(payloads, func(payload string) bool {
-			task, undecodable := worker.DecodeTask([]byte(payload))
-			return undecodable == nil && wanted(task)
-		})
+		held = slices.ContainsFunc(payloads, func(payload string) bool { return isWanted(payload, wanted) })
 		return failure
 	})
 	return held, err
+}
+
+func isWanted(payload string, wanted func(worker.Task) bool) bool {
+	task, undecodable := worker.DecodeTask([]byte(payload))
+	return undecodable == nil && wanted(task)
 }
 
 // insist looks until that is done or ctx ends.
@@ -57,7 +66,7 @@ func (t *Tasks) insist(ctx context.Context, what string, look func(*redis.Client
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		t.opt.Log.Debugf("%s: %v", what, err) // the queue says so, too
+		t.opt.Log.Debugf("%s: %v", what, err)
 		pause(ctx, retryPause(err, t.opt.PollingInterval))
 	}
 }
@@ -101,6 +110,7 @@ func (t *Tasks) move(ctx context.Context, client *redis.Client, payload string, 
 		defer t.beSuspicious() // what was held meanwhile may have hidden a stray
 	}
 	if err != nil && !isRefusal(err) {
+		t.beSuspicious() // a fetch may bring it: whether it is the same task is seen in the list
 		moved, err = t.wasMoved(ctx, payload)
 	}
 	if !moved {
@@ -119,7 +129,7 @@ func (t *Tasks) wasMoved(ctx context.Context, payload string) (moved bool, err e
 	err = t.insist(ctx, "look whether a task was taken out of the queue", func(client *redis.Client) error {
 		payloads, failure := client.LRange(ctx, t.own, 0, -1).Result()
 		same := slices.DeleteFunc(payloads, func(other string) bool { return other != payload })
-		moved = len(same) >= t.handedOut(payload)
+		moved = len(same) >= t.taken(payload)
 		return failure
 	})
 	return moved && err == nil, err

@@ -257,6 +257,26 @@ func TestReconnect(t *testing.T) {
 	}
 }
 
+// TestHalfOpen: a task that Redis gives to a fetch of a connection that it does not know to be broken is found
+// where it stands, though nothing breaks any more.
+func TestHalfOpen(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	proxy := redistest.NewProxy(t, server)
+	opt := options(proxy.Address)
+	opt.PollingInterval = 2 * time.Second // as long as the old fetch waits for the task
+	tasks := open(t, opt)
+	monitor := server.Monitor(t)
+	got := nextInBackground(t.Context(), tasks)
+	monitor.Until(isWord("blmove"))
+	proxy.CutClients()
+	monitor.Until(isWord("blmove"))
+	remote{server}.Push(t, payload)
+	if task := <-got; task.err != nil || task.task.ID != "t" {
+		t.Fatalf("got %+v", task)
+	}
+}
+
 func last(commands []redistest.Command) redistest.Command { return commands[len(commands)-1] }
 
 func TestIsMaster(t *testing.T) {

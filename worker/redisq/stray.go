@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -21,14 +22,16 @@ func (t *Tasks) checkInProgress(ctx context.Context, client *redis.Conn) error {
 	}
 	t.moving.Lock()
 	defer t.moving.Unlock()
+	t.setSuspect(false) // before the look: one that comes while it is under way is another one
 	epoch := t.epoch()
 	payloads, err := t.unheld(ctx, client)
 	if err != nil {
+		t.beSuspicious()
 		return fmt.Errorf("look for tasks in progress in %s: %w", t.own, err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.suspect, t.looked = false, t.connection()
+	t.lookAgain(time.Now())
 	t.strays = slices.DeleteFunc(t.strays, func(s stray) bool { return s.list == t.own })
 	for _, payload := range payloads {
 		t.strays = append(t.strays, stray{payload: payload, list: t.own, epoch: epoch})
@@ -39,7 +42,35 @@ func (t *Tasks) checkInProgress(ctx context.Context, client *redis.Conn) error {
 func (t *Tasks) isSuspect() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.suspect || t.looked != t.connection()
+	return t.suspect || t.looked != t.connection() || len(t.strays) == 0 && t.isDueAgain(time.Now())
+}
+
+// stragglerTime is how long what was sent over a connection that is no more may still be under way to
+// Redis, when another one has an answer.
+const stragglerTime = time.Second
+
+// lookAgain has the list looked at once more a while after each new connection. Redis need not know
+// yet that the one before is broken: a fetch that still waits there takes a task that nobody here
+// hears of. The caller holds the lock.
+func (t *Tasks) lookAgain(now time.Time) {
+	switch {
+	case t.looked != t.connection():
+		t.looked, t.again = t.connection(), now.Add(t.opt.PollingInterval+stragglerTime)
+	case t.isDueAgain(now):
+		t.again = time.Time{}
+	}
+}
+
+func (t *Tasks) isDueAgain(now time.Time) bool { return !t.again.IsZero() && !now.Before(t.again) }
+
+// patience is how long a fetch may wait for a task.
+func (t *Tasks) patience(now time.Time) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.again.IsZero() {
+		return t.opt.PollingInterval
+	}
+	return min(t.opt.PollingInterval, max(t.again.Sub(now), time.Millisecond)) // 0 would be for ever
 }
 
 // wantMaster fails as a write would while Redis is a replica: its list of tasks
@@ -77,16 +108,21 @@ func (t *Tasks) unheld(ctx context.Context, client redis.Cmdable) ([]string, err
 	return strays, err
 }
 
-// stray hands out one of them.
+// stray is the next to be handed out.
 func (t *Tasks) stray() (stray, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.strays) == 0 {
 		return stray{}, false
 	}
-	first := t.strays[0]
+	return t.strays[0], true
+}
+
+// received notes that the next one is held now, or is not to be run.
+func (t *Tasks) received() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.strays = t.strays[1:]
-	return first, true
 }
 
 // look is the client for looks at lists, whose connections are given up when ctx

@@ -2,13 +2,11 @@ package redisq
 
 import (
 	"context"
-	"io"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/sirupsen/logrus"
 
 	"cluster-agent/worker"
 	"cluster-agent/worker/redisq/redistest"
@@ -17,6 +15,7 @@ import (
 // afterReading does something between the reading of a list and its reply.
 type afterReading struct {
 	redis.Hook
+	of   string
 	once sync.Once
 	do   func()
 }
@@ -33,7 +32,7 @@ func (*afterReading) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.P
 func (h *afterReading) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, command redis.Cmder) error {
 		err := next(ctx, command)
-		if command.Name() == "lrange" {
+		if command.Name() == "lrange" && command.Args()[1] == h.of {
 			h.once.Do(h.do)
 		}
 		return err
@@ -45,33 +44,42 @@ func (h *afterReading) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func TestFinishedWhileLooking(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	log := logrus.New()
-	log.SetOutput(io.Discard)
-	tasks := NewTasks(Options{
-		Agent: "module/m1", Server: Server{Address: server.Address},
-		PollingInterval: time.Second, Log: logrus.NewEntry(log),
-	})
-	defer func() {
-		if err := tasks.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	tasks := openInstance(t, server, "one", time.Second)
 	server.Do(t, "lpush", "module/m1/tasks", `{"id":"1","action":"a"}`)
-	task, err := tasks.Next(t.Context(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tasks.beSuspicious()
+	task := next(t, tasks)
 	looked := false
-	tasks.fetch.used = time.Time{} // the connection that is taken next has the hook
-	tasks.fetch.get().AddHook(&afterReading{do: func() {
+	whileLooking(tasks, func() {
 		looked = true
 		if err := tasks.Finish(t.Context(), task, worker.Result{Final: worker.Progress{Status: worker.Completed}}); err != nil {
 			t.Error(err)
 		}
-	}})
+	})
 	server.Do(t, "lpush", "module/m1/tasks", `{"id":"2","action":"a"}`)
-	if task, err := tasks.Next(t.Context(), 1); err != nil || task.ID != "2" || !looked {
-		t.Fatalf("got task %q, %v (list read: %v); want 2: 1 has run", task.ID, err, looked)
+	if task := next(t, tasks); task.ID != "2" || !looked {
+		t.Fatalf("got task %q (list read: %v); want 2: 1 has run", task.ID, looked)
 	}
+}
+
+// TestReleasedWhileLooking: a task that nobody holds any more just after the list in progress was read
+// does not stand there for ever: whoever let go of it has said so.
+func TestReleasedWhileLooking(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	tasks := openInstance(t, server, "one", time.Minute)
+	server.Do(t, "lpush", "module/m1/tasks", `{"id":"1","action":"a"}`)
+	task := next(t, tasks)
+	whileLooking(tasks, func() {
+		tasks.release(string(task.Payload))
+		tasks.beSuspicious()
+	})
+	if task := next(t, tasks); task.ID != "1" {
+		t.Fatalf("got task %q", task.ID)
+	}
+}
+
+// whileLooking has something done while the tasks in progress are looked at, which they will be.
+func whileLooking(tasks *Tasks, do func()) {
+	tasks.beSuspicious()
+	tasks.fetch.used = time.Time{} // the connection that is taken next has the hook
+	tasks.fetch.get().AddHook(&afterReading{of: tasks.own, do: do})
 }

@@ -51,6 +51,7 @@ type Tasks struct {
 	strays  []stray            // payloads in progress that nobody was handed yet
 	suspect bool               // there may be more of them in Redis
 	looked  int64              // the connection over which they were looked for the last time; 0: never
+	again   time.Time          // when they are to be looked for once more; zero: when there is a reason
 	fetched int                // how many tasks the last fetch brought, at least 1
 	ahead   place              // how far the queue was looked through
 	ended   ended              // what the last tasks came to

@@ -164,6 +164,17 @@ func (p *Proxy) Cut() {
 	}
 }
 
+// CutClients breaks the clients' sides of all connections, and new ones work. The server does
+// not hear of it, as when packets are lost, and goes on with what it was asked.
+func (p *Proxy) CutClients() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for r := range p.open {
+		r.freeze.Do(func() { close(r.frozen) })
+		closeAll(r.client)
+	}
+}
+
 // Freeze lets nothing pass any more on the connections there are, as when the
 // other machine has lost its power: they stay open. New ones work.
 func (p *Proxy) Freeze() {
