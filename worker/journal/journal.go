@@ -25,8 +25,8 @@
 // says that, was there and is damaged; a file that is shorter than it was has been cut off. What is
 // missing behind that place cannot be told from what the power took, and is the end of the log.
 // The first line stands at the file's end, too: without it, the older log would count again.
-// A newer log that was lost as a whole is noticed if its file is blank and the older log is not the very first
-// one; noise over its whole length cannot be told from a log whose writing the power cut short.
+// A newer log that was lost as a whole is noticed if its file is blank; noise over its whole
+// length cannot be told from a log whose writing the power cut short.
 // Logs of earlier versions have none of that: of them, only the usual size of a file is known.
 //
 // Of a damaged log the records that are left count, but do not tell which other tasks had been

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -122,13 +123,12 @@ func TestCutOff(t *testing.T) {
 	must(t, j.Begin(task(2), "")())
 	end, number := j.log.end, j.log.current
 	j.kill(t)
-	content, err := os.ReadFile(logPath(dir, number))
-	must(t, err)
+	written, other := content(t, logPath(dir, number)), content(t, logPath(dir, 1-number))
 	for cut := whole; cut < end; cut += 7 {
-		damaged := append([]byte{}, content...)
+		damaged := slices.Clone(written)
 		clear(damaged[cut:])
 		must(t, os.WriteFile(logPath(dir, number), damaged, 0o600))
-		must(t, os.WriteFile(logPath(dir, 1-number), make([]byte, logSize), 0o600))
+		must(t, os.WriteFile(logPath(dir, 1-number), other, 0o600))
 		j := life(t, dir)
 		if left := j.Left(); len(left) != 1 || left[0].ID != "1" {
 			t.Fatalf("cut at %d: left are %+v", cut, left)

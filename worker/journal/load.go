@@ -42,6 +42,10 @@ func (j *Journal) load(o options) (warning, err error) {
 	return errors.Join(warning, unreadable), nil
 }
 
+// firstInUse is the first log that records are added to. The ones before only see to it that both files
+// have been written to: one that is blank has lost a log then.
+const firstInUse = 3
+
 // beginLife begins a log of this life. Before, both files have their size on disk, but for a log that
 // is in doubt: that it was cut off tells a next life, if this one is killed until another log counts.
 func (j *Journal) beginLife(doubted bool) error {
@@ -59,7 +63,7 @@ func (j *Journal) beginLife(doubted bool) error {
 		return err
 	}
 	carried, err := j.carried(j.log.size / 4)
-	if err == nil {
+	for begun := false; err == nil && (!begun || j.log.generation < firstInUse); begun = true {
 		err = j.log.begin(append(carried, j.live()...))
 	}
 	if err == nil && doubted {

@@ -118,17 +118,25 @@ var errBlank = errors.New("blank, and had been written to")
 // otherLost tells whether the file that is not the log was cut off, or holds nothing any more. If it cannot
 // be read, it may have been the newer one. Both had their size on disk before either of them became a log.
 // Each log after the first one follows one in the other file, and nothing is written over that one's
-// first byte but that of another log. Of earlier versions that is not known.
+// first byte but that of another log. The first one is never in use, but for that of an earlier version.
 func (l *log) otherLost(head record) error {
 	number := 1 - l.current
 	err := cutOff(l.sizes[number], min(l.size, l.sizeOf(head)))
-	if err == nil && head.Size > 0 && head.Generation > 1 && l.isBlank(number) {
+	if err == nil && head.Size > 0 && head.Generation > 1 && l.isBlank(number) && !l.wasBegun(number) {
 		err = errBlank
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", l.files[number].Name(), err)
 	}
 	return nil
+}
+
+// wasBegun tells whether a log of which nothing stands at its file's beginning does at its end, as one
+// to which no record was added when the power failed.
+func (l *log) wasBegun(number int) bool {
+	content, err := os.ReadFile(l.files[number].Name())
+	head, _, _ := findHead(content)
+	return err == nil && head.Kind != ""
 }
 
 // isBlank tells whether a file was never written to. One may be empty still, if its life was killed
