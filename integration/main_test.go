@@ -59,7 +59,7 @@ func newLab(ctx context.Context, t *testing.T, cfg lab.Config) *lab.Lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { closeLab(t, l) })
+	t.Cleanup(func() { closeLab(context.WithoutCancel(ctx), t, l) })
 	return l
 }
 
@@ -77,10 +77,10 @@ func newCluster(ctx context.Context, t *testing.T, nodes int) *lab.Cluster {
 
 // closeLab ends a test's lab. The agents' logs are read first: for data races, and for
 // whoever has to find out why the test failed.
-func closeLab(t *testing.T, l *lab.Lab) {
+func closeLab(ctx context.Context, t *testing.T, l *lab.Lab) {
 	t.Helper()
 	if t.Failed() {
-		logVPN(t, l)
+		logVPN(ctx, t, l)
 	}
 	for _, n := range l.Nodes {
 		for _, unit := range []string{lab.ClusterAgent, lab.NodeAgent} {
@@ -101,9 +101,9 @@ func closeLab(t *testing.T, l *lab.Lab) {
 }
 
 // logVPN writes down how each node sees the VPN, where the nodes may not reach each other.
-func logVPN(t *testing.T, l *lab.Lab) {
+func logVPN(ctx context.Context, t *testing.T, l *lab.Lab) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	for _, n := range l.Nodes {
 		for _, command := range []string{"wg show wg0", "ip route show dev wg0"} {

@@ -151,7 +151,9 @@ func TestCallsItself(t *testing.T) {
 		if got := runs.add(0); got != limit+descents {
 			t.Errorf("%d ran, want %d", got, limit+descents)
 		}
-		said := slices.DeleteFunc(e.lines(), func(line string) bool { return !strings.Contains(line, "runs over the limit as the 8th subtask in a row") })
+		said := slices.DeleteFunc(e.lines(), func(line string) bool {
+			return !strings.Contains(line, "runs over the limit as the 8th subtask in a row")
+		})
 		if len(said) != 1 {
 			t.Errorf("the log says %q", said)
 		}

@@ -135,8 +135,8 @@ func (l *log) otherLost(head record) error {
 // to which no record was added when the power failed.
 func (l *log) wasBegun(number int) bool {
 	content, err := os.ReadFile(l.files[number].Name())
-	head, _, _ := findHead(content)
-	return err == nil && head.Kind != ""
+	head, _, damaged := findHead(content)
+	return err == nil && damaged != nil && head.Kind != ""
 }
 
 // isBlank tells whether a file was never written to. One may be empty still, if its life was killed
