@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"cluster-agent/worker"
 )
@@ -54,6 +55,28 @@ func TestCancel(t *testing.T) {
 			})
 		})
 	}
+}
+
+// slowBoard takes a minute to store a result.
+type slowBoard struct{ worker.Board }
+
+func (b slowBoard) Finish(ctx context.Context, task worker.Task, result worker.Result) error {
+	time.Sleep(time.Minute)
+	return b.Board.Finish(ctx, task, result)
+}
+
+// TestCancelTooLate: of a task whose steps have ended there is nothing to cancel, though it is not over yet.
+func TestCancelTooLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, []worker.Action{action("x", fine)}, func(c *worker.Config) { c.Board = slowBoard{c.Board} })
+		e.push("1", "x")
+		time.Sleep(time.Second)
+		e.pushData("c", "cancel-task", `{"task":"1"}`)
+		if got := e.Result(t, "c"); got.ExitCode != 2 || e.Result(t, "1").ExitCode != 0 {
+			t.Errorf("cancel-task came to %+v", got)
+		}
+	})
 }
 
 // TestCancelTwice: a step that takes its time is not disturbed by a second order.

@@ -6,31 +6,35 @@ import (
 	"sync"
 )
 
-// running knows the tasks that run now, to cancel one of them.
+// running knows the tasks of which steps run now, or will, to cancel one of them.
 type running struct {
 	mu    sync.Mutex
-	tasks map[string][]*runningTask // more than one only if an id was used twice
+	tasks map[string][]runningTask // more than one only if an id was used twice
 }
 
-type runningTask struct{ cancel context.CancelCauseFunc }
+type runningTask struct {
+	done   <-chan struct{} // of its context, which no other task has
+	cancel context.CancelCauseFunc
+}
 
 func newRunning() *running {
-	return &running{tasks: map[string][]*runningTask{}}
+	return &running{tasks: map[string][]runningTask{}}
 }
 
-// add makes a task known; the function returned takes it out again.
-func (r *running) add(id string, cancel context.CancelCauseFunc) (remove func()) {
+// add makes a task known, until its end is told.
+func (r *running) add(ctx context.Context, id string, cancel context.CancelCauseFunc) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	mine := &runningTask{cancel}
-	r.tasks[id] = append(r.tasks[id], mine)
-	return func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		rest := slices.DeleteFunc(r.tasks[id], func(other *runningTask) bool { return other == mine })
-		if r.tasks[id] = rest; len(rest) == 0 {
-			delete(r.tasks, id)
-		}
+	r.tasks[id] = append(r.tasks[id], runningTask{ctx.Done(), cancel})
+}
+
+// end takes the task with a context out again, if it is still there.
+func (r *running) end(ctx context.Context, id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rest := slices.DeleteFunc(r.tasks[id], func(task runningTask) bool { return task.done == ctx.Done() })
+	if r.tasks[id] = rest; len(rest) == 0 {
+		delete(r.tasks, id)
 	}
 }
 

@@ -52,13 +52,12 @@ func (w *Worker) start(ctx context.Context, tasks *crew, task Task, ended func()
 	w.tasks.add()
 	// Known before the next task is taken, which may be the one that cancels it.
 	running, cancel := context.WithCancelCause(ctx)
-	forget := func() {}
 	if w.builtin(task.Action) == nil {
-		forget = w.running.add(task.ID, cancel)
+		w.running.add(running, task.ID, cancel)
 	}
 	tasks.do(
 		func(over func()) { tasks.handle(running, task, over) },
-		func() { forget(); cancel(nil); w.tasks.done(); w.busy.done(); ended() },
+		func() { w.running.end(running, task.ID); cancel(nil); w.tasks.done(); w.busy.done(); ended() },
 	)
 }
 
@@ -140,6 +139,7 @@ func (w *Worker) runTask(ctx, patient, storing context.Context, task Task, over 
 	r := w.newRun(patient, task, action)
 	ended := w.unlessLate(patient, storing, r, over)
 	end := w.runAction(ctx, patient, r, failure)
+	w.running.end(ctx, task.ID) // before anybody hears of it: there is nothing to cancel any more
 	if result, first := w.result(r, end); first {
 		w.storeInTime(patient, storing, task, result, result)
 	}

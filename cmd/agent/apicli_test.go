@@ -117,7 +117,7 @@ func TestRunWithinAStep(t *testing.T) {
 func TestRunVerbose(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	m.agent(module, steps(t, map[string]string{"half": "echo set-progress 50 >&3"}))
+	m.agent(module, steps(t, map[string]string{"half": "echo set-progress 50 >&3"}), "AGENT_POLLING_INTERVAL=1m") // no heartbeat repeats the last news
 	got := call(m.root, "", "api-cli", "run", module+"/half", "--verbose")
 	if want := "pending 0%\nrunning 0%\nrunning 50%\nrunning 100%\ncompleted 100%\ncompleted, exit code 0\n"; got.Stderr != want {
 		t.Errorf("stderr %q, want %q", got.Stderr, want)

@@ -59,8 +59,12 @@ func TestTimeout(t *testing.T) {
 	watch := m.watch()
 	call(m.root, "", "api-cli", "run", module+"/slow", "--timeout=500ms").
 		Want(t, exitUnfinished, "", "has not ended within 500ms; it goes on\n")
-	must(t, os.WriteFile(pipe, []byte("word\n"), 0o600))
+	word, err := os.OpenFile(pipe, os.O_RDWR, 0) // the step need not have opened it yet
+	must(t, err)
+	_, err = word.WriteString("word\n")
+	must(t, err)
 	watch.await(t, "completed")
+	must(t, word.Close())
 	call(m.root, "", "api-cli", "run", module+"/fast", "--timeout=1m").Want(t, 0, "1\n", "")
 }
 

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -17,6 +15,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"cluster-agent/internal/loopback"
 	"cluster-agent/internal/wait"
 )
 
@@ -41,29 +40,17 @@ type server struct {
 	admin *redis.Client // of this life
 }
 
-// newServer starts one on some port.
+// newServer starts one on an address of its own.
 func newServer(ctx context.Context, dir string, durable bool) (*server, error) {
-	const tries = 10
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("make a folder for Redis: %w", err)
 	}
-	s := &server{dir: dir, durable: durable}
-	var err error
-	for range tries {
-		s.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(somePort()))
-		if err = s.start(ctx); err == nil {
-			s.news = redis.NewClient(s.options())
-			return s, nil
-		}
+	s := &server{address: net.JoinHostPort(loopback.Address().String(), "6379"), dir: dir, durable: durable}
+	if err := s.start(ctx); err != nil {
+		return nil, fmt.Errorf("start redis-server: %w", err)
 	}
-	return nil, fmt.Errorf("start redis-server: %w", err)
-}
-
-// somePort is below the range from which Linux takes the ports of outgoing
-// connections, so that none of those can take it while the server is away.
-func somePort() int {
-	const first, last = 20000, 32000
-	return first + rand.IntN(last-first) //nolint:gosec // a port need not be a secret
+	s.news = redis.NewClient(s.options())
+	return s, nil
 }
 
 func (s *server) options() *redis.Options {
@@ -121,7 +108,7 @@ func (s *server) client() *redis.Client {
 	return s.admin
 }
 
-// answers waits until it is this server, and no other on its port, that answers.
+// answers waits until it is this server, and no other on its address, that answers.
 func (s *server) answers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
@@ -129,7 +116,7 @@ func (s *server) answers(ctx context.Context) error {
 		info, err := s.client().Info(ctx).Result()
 		switch {
 		case err == nil && !strings.Contains(info, fmt.Sprintf("process_id:%d\r", s.process.pid())):
-			return errors.New("another server has the port")
+			return errors.New("another server has the address")
 		case err == nil && strings.Contains(info, "\nloading:0\r"):
 			return nil
 		case s.process.gone():

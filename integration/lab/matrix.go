@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -23,22 +24,16 @@ type Reach struct {
 // waits for each answer up to timeout. The result is ordered by From and To.
 func (c *Cluster) PingAll(ctx context.Context, timeout time.Duration) []Reach {
 	on := c.On()
-	pairs := make([]*Reach, 0, len(on)*len(on))
-	for _, from := range on {
-		for _, to := range on {
-			pairs = append(pairs, &Reach{From: from, To: to})
-		}
+	all := make([]Reach, len(on)*len(on))
+	var pings sync.WaitGroup
+	for i := range all {
+		pings.Go(func() {
+			from, to := on[i/len(on)], on[i%len(on)]
+			all[i] = Reach{From: from, To: to}
+			all[i].RTT, all[i].Err = c.Lab.Node(from).Ping(ctx, c.VPNAddress(to).String(), timeout)
+		})
 	}
-	if err := forEach(pairs, func(r *Reach) error {
-		r.RTT, r.Err = c.Lab.Node(r.From).Ping(ctx, c.VPNAddress(r.To).String(), timeout)
-		return nil
-	}); err != nil {
-		return nil
-	}
-	all := make([]Reach, 0, len(pairs))
-	for _, r := range pairs {
-		all = append(all, *r)
-	}
+	pings.Wait()
 	return all
 }
 

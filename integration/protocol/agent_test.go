@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"cluster-agent/integration/testbed"
 	"cluster-agent/worker/redisq/redistest"
 )
@@ -218,12 +220,11 @@ func (n *node) watch(id string) func(words ...string) string {
 		if words == nil {
 			words = []string{"completed", "aborted", "validation-failed"}
 		}
-		ctx, cancel := context.WithTimeout(n.t.Context(), patience)
-		defer cancel()
-		for {
-			message, err := news.ReceiveMessage(ctx)
+		for deadline := time.Now().Add(patience); ; {
+			received, err := news.ReceiveTimeout(n.t.Context(), max(time.Until(deadline), time.Millisecond))
 			must(n.t, err)
-			if slices.ContainsFunc(words, func(word string) bool { return strings.Contains(message.Payload, word) }) {
+			message, ok := received.(*redis.Message)
+			if ok && slices.ContainsFunc(words, func(word string) bool { return strings.Contains(message.Payload, word) }) {
 				return message.Payload
 			}
 		}

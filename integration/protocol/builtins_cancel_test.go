@@ -54,7 +54,8 @@ func TestCancelReachesNoOther(t *testing.T) {
 func TestCancelReachesTheBackground(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	n.step("a/10", "("+waiting+") & exit 5")
+	const alone = `while read -r _ _ state _ 2>/dev/null </proc/$$/stat && [ "$state" != Z ]; do sleep 0.01; done; `
+	n.step("a/10", "("+alone+waiting+") & exit 5")
 	p := n.start(nil)
 	c := n.client(t)
 	task := c.begin(map[string]any{"id": "1", "action": "a"}).until(`"progress":10`)

@@ -28,7 +28,7 @@ func TestProgressMessages(t *testing.T) {
 	n.step("a/10", "for n in 10 50 90; do echo set-progress $n >&$AGENT_COMFD; done")
 	n.step("a/20", "exit 5")
 	monitor := n.redis.Monitor(t)
-	n.start(nil)
+	n.start(withoutHeartbeats())
 	n.do("1", "a")
 	got := n.news(monitor.Until(begins("exec")), "1")
 	want := []string{

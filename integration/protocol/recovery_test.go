@@ -60,9 +60,7 @@ func TestKilledInAStep(t *testing.T) {
 	if text := n.get("cut", "error"); !strings.Contains(text, "interrupted") || !strings.Contains(text, "20second") {
 		t.Errorf("error text is %q", text)
 	}
-	if line := `action "two" status is "aborted" (12) at step 20second`; !strings.Contains(second.stderr.String(), line) {
-		t.Errorf("the log does not say %s", line)
-	}
+	second.says(`action "two" status is "aborted" (12) at step 20second`)
 	if n.runs("cut") != 1 {
 		t.Errorf("the step ran %d times", n.runs("cut"))
 	}

@@ -109,7 +109,7 @@ func TestStepFloodsTheCommandChannel(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	n.step("a/10", "head -c 100000000 /dev/zero >&3; echo >&3\n"+tell("set-progress 40")+"yes 'set-progress 41' | head -n 3000 >&3")
-	p := n.start(nil)
+	p := n.start(withoutHeartbeats())
 	before := p.peak(t)
 	r := n.client(t).run("a", "").goesWell("")
 	if !strings.HasPrefix(r.story(), "pending 0, running 0, running 40, running 41, running 41, ") || len(r.messages) != 3005 {

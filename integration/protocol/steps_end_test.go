@@ -48,7 +48,7 @@ func TestStepBackground(t *testing.T) {
 		head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2; echo set-progress 77 >&3) && echo well >../state/verdict ||
 		echo "died with $?" >../state/verdict' & echo early`)
 	n.step("a/20", "echo next")
-	p := n.start(map[string]string{"AGENT_POLLING_INTERVAL": "60s"})
+	p := n.start(withoutHeartbeats())
 	began := time.Now()
 	r := n.client(t).run("a", "").goesWell("early\nnext\n").tells("pending 0, running 0, running 50, running 100, completed 100")
 	if took := time.Since(began); took < 5*time.Second {

@@ -162,6 +162,7 @@ func TestTermReachesSteps(t *testing.T) {
 	n.exists("event")
 	p.signal(syscall.SIGTERM)
 	p.wantKilled()
+	n.exists("got")
 	until(t, "all have got TERM", func() bool {
 		got := strings.Fields(n.read("got"))
 		slices.Sort(got)

@@ -29,17 +29,25 @@ func TestExecOutputAndErrors(t *testing.T) {
 	}
 }
 
-// TestExecDeadline: the whole group ends with the command, as wg-quick waits for
+// TestExecGivenUp: the whole group ends with the command, as wg-quick waits for
 // programs of its own.
-func TestExecDeadline(t *testing.T) {
+func TestExecGivenUp(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	out, err := Exec{}.Run(ctx, "sh", "-c", "sleep 60 & echo $!; wait")
-	if !errors.Is(err, context.DeadlineExceeded) {
+	running := filepath.Join(t.TempDir(), "running")
+	said, ended := "", make(chan error, 1)
+	go func() {
+		var err error
+		said, err = Exec{}.Run(ctx, "sh", "-c", `sleep 60 & echo $!; : >"$0"; wait`, running)
+		ended <- err
+	}()
+	waitFor(t, "the command's child", func() bool { _, err := os.Stat(running); return err == nil })
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(out))
+	pid, err := strconv.Atoi(strings.TrimSpace(said))
 	must(t, err)
 	waitFor(t, "the end of the command's child", func() bool { return !alive(pid) })
 }

@@ -6,7 +6,6 @@ package redistest
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -23,6 +22,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"cluster-agent/internal/loopback"
 )
 
 // Password is that of the users cluster, api-server and node/1.
@@ -59,23 +60,12 @@ func Start(t *testing.T, directives ...string) *Server {
 		}
 		t.Skip("SKIPPED: needs redis-server")
 	}
-	s := &Server{Addr: loopback(t), Dir: t.TempDir(), t: t}
+	s := &Server{Addr: loopback.Address(), Dir: t.TempDir(), t: t}
 	s.write("redis.conf", s.settings(directives))
 	s.write("users.acl", users())
 	s.Run()
 	t.Cleanup(s.Kill)
 	return s
-}
-
-// loopback is an address that nobody else uses: there are 16 million of them.
-func loopback(t *testing.T) netip.Addr {
-	t.Helper()
-	var address [4]byte
-	if _, err := rand.Read(address[1:]); err != nil {
-		t.Fatal(err)
-	}
-	address[0], address[1], address[3] = 127, address[1]|1, address[3]&0x7f|1
-	return netip.AddrFrom4(address)
 }
 
 func (s *Server) settings(more []string) string {

@@ -163,7 +163,11 @@ func (m *machine) supervise() (stop func()) {
 	}()
 	stop = func() { cancel(); <-done }
 	m.t.Cleanup(stop)
-	m.waitPort()
+	m.wait("listen", m.listens)
+	m.wait("have its process noted", func() bool {
+		text, err := os.ReadFile(m.files.PIDFile(host.RedisUnit))
+		return err == nil && len(text) > 0
+	})
 	return stop
 }
 
@@ -200,20 +204,26 @@ func ignoreExit(err error) error {
 	return err
 }
 
-func (m *machine) waitPort() {
+// wait waits until Redis does something.
+func (m *machine) wait(what string, does func() bool) {
 	m.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		conn, err := new(net.Dialer).DialContext(m.t.Context(), "tcp", m.address)
-		if err == nil {
-			must(m.t, conn.Close())
-			return
-		}
+	for deadline := time.Now().Add(10 * time.Second); !does(); {
 		if time.Now().After(deadline) {
 			log := content(m.t, filepath.Join(m.files.Root(), "redis.log"))
-			m.t.Fatal("Redis does not listen: ", log[max(0, len(log)-500):])
+			m.t.Fatalf("Redis does not %s: %s", what, log[max(0, len(log)-500):])
 		}
 		<-time.After(10 * time.Millisecond)
 	}
+}
+
+func (m *machine) listens() bool {
+	m.t.Helper()
+	conn, err := new(net.Dialer).DialContext(m.t.Context(), "tcp", m.address)
+	if err != nil {
+		return false
+	}
+	must(m.t, conn.Close())
+	return true
 }
 
 // client logs in as an agent does.

@@ -150,10 +150,14 @@ func TestWaitGone(t *testing.T) {
 	}
 	leader.Do(t, "hset", agent+"/tasks/in-progress/2", "no", "list") // in which nothing can be
 	// Nor is it gone while there is news of it.
-	heard, enough := 0, 20
+	heard, enough := 0, 40
 	beat := func(worker.Progress) {
 		if heard++; heard < enough {
-			time.AfterFunc(4*pause, func() { leader.Do(t, "publish", channel(ticket), `{"status":"running","progress":0}`) })
+			time.AfterFunc(pause, func() {
+				if failure := leader.Admin().Publish(t.Context(), channel(ticket), `{"status":"running","progress":0}`).Err(); failure != nil {
+					t.Error(failure)
+				}
+			})
 		}
 	}
 	beat(worker.Progress{})

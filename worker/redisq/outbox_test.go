@@ -2,6 +2,7 @@ package redisq_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -204,7 +205,11 @@ func newRefusing(t *testing.T) *refusing {
 	t.Helper()
 	server := redistest.Start(t, "user admin on >admin ~* &* +@all", "user m1 on >secret ~* &* +@all")
 	proxy := redistest.NewProxy(t, server)
-	proxy.LoseReply("exec")
+	proxy.LoseReplyAfter("exec", func() {
+		if err := server.Admin().ACLSetUser(t.Context(), "m1", "-@all", "+@connection").Err(); err != nil {
+			t.Error(err)
+		}
+	})
 	opt := options(proxy.Address)
 	opt.Server.User, opt.Server.Password = "m1", "secret"
 	r := &refusing{Tasks: open(t, opt), server: server, watch: remote{server}.Watch(t)}
@@ -213,7 +218,6 @@ func newRefusing(t *testing.T) *refusing {
 	r.ended = ended
 	go func() { ended <- r.Finish(t.Context(), theTask(), finished()) }()
 	eventually(t, "the result is stored", func() bool { return len(remote{server}.Record(t, "t")) > 0 })
-	server.Do(t, "acl", "setuser", "m1", "-@all", "+@connection")
 	r.refuses(t)
 	return r
 }
@@ -257,16 +261,43 @@ func TestPendingAfterRefusals(t *testing.T) {
 	}
 }
 
+// TestCutAfterTheAnswer: whether Redis has a result is known once it has said so, though the connection breaks before
+// the replies to what was sent with the question.
+func TestCutAfterTheAnswer(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	proxy := redistest.NewProxy(t, server)
+	tasks := open(t, options(proxy.Address))
+	server.Do(t, "set", "task/"+agent+"/t/exit_code", "0")
+	left := worker.Task{ID: "t", Action: "a", Key: "t"} // as the journal has it
+	server.Pause(t)
+	tasks.Report(t.Context(), theTask(), running(1))
+	eventually(t, "that is under way", func() bool { return tasks.WaitingWrites() == 0 })
+	ended := make(chan error, 1)
+	go func() { ended <- tasks.Finish(t.Context(), left, finished()) }()
+	eventually(t, "the question waits", func() bool { return tasks.WaitingWrites() == 1 })
+	tasks.Report(t.Context(), theTask(), running(2))
+	proxy.LoseRest("exists", len(":1\r\n"))
+	server.Resume(t)
+	if err := <-ended; !errors.Is(err, worker.ErrOtherResult) {
+		t.Errorf("it ended with %v", err)
+	}
+	if code := server.Do(t, "get", "task/"+agent+"/t/exit_code"); code != "0" {
+		t.Errorf("the exit code is %v", code)
+	}
+}
+
 // TestClosedOutbox: who waits for a write is told that it will not happen.
 func TestClosedOutbox(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	server.Pause(t)
 	defer server.Resume(t)
-	tasks := redisq.NewTasks(options(server.Address))
+	proxy := redistest.NewProxy(t, server)
+	tasks := redisq.NewTasks(options(proxy.Address))
 	ended := make(chan error, 1)
 	go func() { ended <- tasks.Finish(t.Context(), theTask(), finished()) }()
-	eventually(t, "the write was handed in", func() bool { return tasks.WaitingWrites() == 0 })
+	proxy.WaitForClient(t)
 	must(t, tasks.Close())
 	if err := <-ended; err == nil {
 		t.Fatal("stored by a server that does not answer")

@@ -137,7 +137,7 @@ func TestHeartbeatOnReplica(t *testing.T) {
 	task, err := tasks.Next(t.Context(), 1)
 	must(t, err)
 	tasks.Accept(t.Context(), task)
-	eventually(t, "the task is shown", func() bool { return tasks.WaitingWrites() == 0 })
+	eventually(t, "the task is shown", func() bool { return server.Do(t, "exists", "task/"+agent+"/1/context") == int64(1) })
 	host, port, err := net.SplitHostPort(master.Address)
 	must(t, err)
 	server.Do(t, "replicaof", host, port)

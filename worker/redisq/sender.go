@@ -189,9 +189,11 @@ func confirmBefore(last *write, batch []*write) {
 	}
 }
 
+// isOne looks at the reply itself: a connection that breaks afterwards gives its error to all commands
+// that were sent with that one.
 func isOne(reply redis.Cmder) bool {
 	command, ok := reply.(*redis.Cmd)
-	return ok && command.Err() == nil && command.Val() == int64(1)
+	return ok && command.Val() == int64(1)
 }
 
 // settle tells the outcome of each write, and keeps what is to be sent again.

@@ -68,7 +68,11 @@ func TestCancelReachesChildren(t *testing.T) {
 	id := a.push("null")
 	a.WaitTold(t, id, halfway())
 	a.Push(t, `{"id":"c","action":"cancel-task","data":{"task":"`+id+`"}}`)
-	for pid := range strings.FieldsSeq(string(a.Result(t, id).Output)) {
+	children := strings.Fields(string(a.Result(t, id).Output))
+	if len(children) != 2 {
+		t.Fatalf("the children are %q", children)
+	}
+	for _, pid := range children {
 		eventually(t, "child "+pid+" is gone", func() bool { return !alive(t, pid) })
 	}
 }

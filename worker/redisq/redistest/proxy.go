@@ -21,6 +21,8 @@ type Proxy struct {
 	mu      sync.Mutex
 	open    map[*relay]struct{}
 	lose    []byte // the next reply to a request that holds this is lost
+	passed  int    // of its bytes are not
+	before  func() // is called before that
 	thawing chan struct{}
 
 	first sync.Once
@@ -80,8 +82,8 @@ func (p *Proxy) accept() {
 	}
 }
 
-// copy passes bytes on until one side ends, or pass says that they are lost.
-func (p *Proxy) copy(r *relay, to io.Writer, from io.Reader, pass func([]byte) bool) {
+// copy passes bytes on until one side ends, or pass says that only so many of them are to pass.
+func (p *Proxy) copy(r *relay, to io.Writer, from io.Reader, pass func([]byte) int) {
 	defer p.close(r)
 	buffer := make([]byte, 64<<10)
 	for {
@@ -92,22 +94,23 @@ func (p *Proxy) copy(r *relay, to io.Writer, from io.Reader, pass func([]byte) b
 			return
 		default:
 		}
-		if err != nil || !pass(buffer[:n]) {
+		if err != nil {
 			return
 		}
-		if _, err := to.Write(buffer[:n]); err != nil {
+		passing := pass(buffer[:n])
+		if _, err := to.Write(buffer[:passing]); err != nil || passing < n {
 			return
 		}
 	}
 }
 
-func (p *Proxy) remembering(r *relay) func([]byte) bool {
-	return func(request []byte) bool {
+func (p *Proxy) remembering(r *relay) func([]byte) int {
+	return func(request []byte) int {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.request = bytes.Clone(request)
 		p.first.Do(func() { close(p.used) })
-		return true
+		return len(request)
 	}
 }
 
@@ -117,17 +120,18 @@ func (r *relay) asked(what []byte) bool {
 	return bytes.Contains(r.request, what)
 }
 
-// losing tells of each reply whether it passes. An empty one (a timeout) does.
-func (p *Proxy) losing(r *relay) func([]byte) bool {
-	return func(reply []byte) bool {
+// losing tells how much of each reply passes. An empty one (a timeout) does.
+func (p *Proxy) losing(r *relay) func([]byte) int {
+	return func(reply []byte) int {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		empty := bytes.HasPrefix(reply, []byte("$-1")) || bytes.HasPrefix(reply, []byte("*-1"))
 		if p.lose == nil || empty || !r.asked(p.lose) {
-			return true
+			return len(reply)
 		}
 		p.lose = nil
-		return false
+		p.before()
+		return p.passed
 	}
 }
 
@@ -149,10 +153,18 @@ func closeAll(connections ...net.Conn) {
 
 // LoseReply makes the connection break after the server has carried out the
 // next command of that name (in lower case), before the client hears of it.
-func (p *Proxy) LoseReply(command string) {
+func (p *Proxy) LoseReply(command string) { p.loseReply(command, 0, func() {}) }
+
+// LoseRest lets some bytes of that reply through, less than it has with those to what was sent together.
+func (p *Proxy) LoseRest(command string, passed int) { p.loseReply(command, passed, func() {}) }
+
+// LoseReplyAfter has something done before the client can notice that.
+func (p *Proxy) LoseReplyAfter(command string, do func()) { p.loseReply(command, 0, do) }
+
+func (p *Proxy) loseReply(command string, passed int, before func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.lose = []byte(command)
+	p.lose, p.passed, p.before = []byte(command), passed, before
 }
 
 // Cut breaks all connections; new ones work.

@@ -1,5 +1,5 @@
-// Package redistest gives tests a redis-server of their own: a real one, on a
-// port of 127.0.0.1 that nobody else uses, with its data in the test's folder.
+// Package redistest gives tests a redis-server of their own: a real one, on an
+// address that nobody else uses, with its data in the test's folder.
 // It can be stopped, started again with the same data, and paused; its traffic
 // can be read ([Server.Monitor]) and broken ([NewProxy]).
 package redistest
@@ -8,18 +8,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"cluster-agent/internal/loopback"
 )
 
 // startTime is how long a server may take until it answers, on a busy machine.
@@ -42,18 +42,12 @@ type Server struct {
 func Start(t *testing.T, lines ...string) *Server {
 	t.Helper()
 	needServer(t)
-	const tries = 10
-	s := &Server{dir: t.TempDir(), lines: lines}
+	s := &Server{Address: net.JoinHostPort(loopback.Address().String(), "6379"), dir: t.TempDir(), lines: lines}
 	t.Cleanup(func() { s.end(t) })
-	var err error
-	for range tries {
-		s.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(somePort()))
-		if err = s.start(t.Context()); err == nil {
-			return s
-		}
+	if err := s.start(t.Context()); err != nil {
+		t.Fatalf("start redis-server: %v", err)
 	}
-	t.Fatalf("start redis-server: %v", err)
-	return nil
+	return s
 }
 
 // needServer skips a test where there is no redis-server; in CI that is a failure.
@@ -66,13 +60,6 @@ func needServer(t *testing.T) {
 		t.Fatal("CANNOT RUN: needs redis-server")
 	}
 	t.Skip("SKIPPED: needs redis-server")
-}
-
-// somePort is below the range from which Linux takes the ports of outgoing
-// connections, so that none of those can take it while the server is restarted.
-func somePort() int {
-	const first, last = 20000, 32000
-	return first + rand.IntN(last-first) //nolint:gosec // a port need not be a secret
 }
 
 // start runs the server and waits until it answers.
@@ -115,7 +102,7 @@ func (s *Server) user() string {
 	return ""
 }
 
-// answers waits until it is this server, and no other on its port, that answers.
+// answers waits until it is this server, and no other on its address, that answers.
 func (s *Server) answers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
@@ -125,7 +112,7 @@ func (s *Server) answers(ctx context.Context) error {
 		case err == nil && strings.Contains(info, fmt.Sprintf("process_id:%d\r", s.process.Process.Pid)):
 			return nil
 		case err == nil:
-			return errors.New("another server has the port")
+			return errors.New("another server has the address")
 		case gone(s.process.Process.Pid):
 			return fmt.Errorf("redis-server ended: %w", err)
 		}
