@@ -65,13 +65,15 @@ func (w *Worker) cancelTask(ctx context.Context, task Task) Result {
 	return Result{Final: Progress{Status: Completed, Percent: 100}, Builtin: true}
 }
 
-// cancel cancels a task that runs or waits, or that is on its way from the one to the other.
+// cancel cancels a task that runs or waits, or that is on its way from the one to the other. Of one
+// whose result is being stored there is nothing to cancel, nor to wait for.
 func (w *Worker) cancel(ctx context.Context, id string) (found bool, err error) {
 	for {
-		if w.running.cancel(id) {
+		cancelled, known := w.running.cancel(id)
+		if cancelled {
 			return true, nil
 		}
-		if found, err = w.withdraw(ctx, id); found || err != nil {
+		if found, err = w.withdraw(ctx, id); found || known || err != nil {
 			return found, err
 		}
 		taken, err := w.cfg.Queue.Holds(ctx, func(task Task) bool { return task.ID == id && !w.isBuiltin(task) })

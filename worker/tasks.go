@@ -57,7 +57,7 @@ func (w *Worker) start(ctx context.Context, tasks *crew, task Task, ended func()
 	}
 	tasks.do(
 		func(over func()) { tasks.handle(running, task, over) },
-		func() { w.running.end(running, task.ID); cancel(nil); w.tasks.done(); w.busy.done(); ended() },
+		func() { w.running.remove(running, task.ID); cancel(nil); w.tasks.done(); w.busy.done(); ended() },
 	)
 }
 
@@ -109,8 +109,10 @@ func (w *Worker) handle(running, patient, storing context.Context, task Task, ov
 	past := w.cfg.Journal.Past(task)
 	switch w.decide(task, past) {
 	case storeIt:
+		w.running.end(running, task.ID)
 		w.storeKept(storing, task, past)
 	case settleIt:
+		w.running.end(running, task.ID)
 		w.settle(storing, task, past)
 	case runIt:
 		w.runTask(running, patient, storing, task, over)

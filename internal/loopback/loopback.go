@@ -9,7 +9,7 @@ import (
 	"net/netip"
 )
 
-// Address is one of four million, drawn by chance; 127.0.0.0/16, where others are, has none of them.
+// Address is one of two million, drawn by chance; 127.0.0.0/16, where others are, has none of them.
 func Address() netip.Addr {
 	var address [4]byte
 	binary.BigEndian.PutUint32(address[:], rand.Uint32()) //nolint:gosec // an address need not be a secret

@@ -135,6 +135,7 @@ func TestFirstLineLost(t *testing.T) {
 			dir := t.TempDir()
 			older, instance := started(t, dir)
 			rewrite(t, older, func(content []byte) []byte { content[len(content)-2] ^= 1; return content }) // that costs nothing
+			before := content(t, logPath(dir, 0))
 			j := life(t, dir)
 			path := logPath(dir, j.log.current)
 			if added {
@@ -142,7 +143,7 @@ func TestFirstLineLost(t *testing.T) {
 				must(t, j.Step(task(100), "10a"))
 			}
 			j.kill(t)
-			rewrite(t, path, func(content []byte) []byte { clear(content[:100]); return content })
+			rewrite(t, path, func(content []byte) []byte { copy(content[:100], before); return content })
 			if added {
 				j = wantDamage(t, dir, path, instance)
 			} else {
@@ -184,10 +185,11 @@ func TestEmptyLogFirstLineLost(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	must(t, life(t, dir).Close())
+	before := content(t, logPath(dir, 0))
 	j := life(t, dir)
 	current := j.log.current
 	must(t, j.Close())
-	rewrite(t, logPath(dir, current), func(content []byte) []byte { clear(content[:100]); return content })
+	rewrite(t, logPath(dir, current), func(content []byte) []byte { copy(content[:100], before); return content })
 	j = life(t, dir)
 	if j.log.current != current {
 		t.Error("the older log was overwritten")
@@ -300,19 +302,23 @@ func TestNewerFileBlank(t *testing.T) {
 	must(t, wantDamage(t, dir, path, instance).Close())
 }
 
-// TestFirstLifeBlank: whatever file holds the log of a first life, or of one that follows.
+// TestFirstLifeBlank: whatever file holds the log of a first life, or of one that follows, and though
+// nothing is lost but the file's first block.
 func TestFirstLifeBlank(t *testing.T) {
 	t.Parallel()
 	for lives := range 3 {
-		dir := t.TempDir()
-		path, instance := started(t, dir)
-		for range lives {
-			j := life(t, dir)
-			path = logPath(dir, j.log.current)
-			j.kill(t)
+		for _, lost := range []int{4096, logSize} {
+			dir := t.TempDir()
+			path, instance := started(t, dir)
+			for range lives {
+				j := life(t, dir)
+				path = logPath(dir, j.log.current)
+				must(t, j.Begin(task(100), "10a")())
+				j.kill(t)
+			}
+			rewrite(t, path, func(content []byte) []byte { clear(content[:lost]); return content })
+			must(t, wantDamage(t, dir, path, instance).Close())
 		}
-		rewrite(t, path, func(content []byte) []byte { clear(content); return content })
-		must(t, wantDamage(t, dir, path, instance).Close())
 	}
 }
 

@@ -122,21 +122,13 @@ var errBlank = errors.New("blank, and had been written to")
 func (l *log) otherLost(head record) error {
 	number := 1 - l.current
 	err := cutOff(l.sizes[number], min(l.size, l.sizeOf(head)))
-	if err == nil && head.Size > 0 && head.Generation > 1 && l.isBlank(number) && !l.wasBegun(number) {
+	if err == nil && head.Size > 0 && head.Generation > 1 && l.isBlank(number) {
 		err = errBlank
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", l.files[number].Name(), err)
 	}
 	return nil
-}
-
-// wasBegun tells whether a log of which nothing stands at its file's beginning does at its end, as one
-// to which no record was added when the power failed.
-func (l *log) wasBegun(number int) bool {
-	content, err := os.ReadFile(l.files[number].Name())
-	head, _, damaged := findHead(content)
-	return err == nil && damaged != nil && head.Kind != ""
 }
 
 // isBlank tells whether a file was never written to. One may be empty still, if its life was killed

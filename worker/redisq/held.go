@@ -83,10 +83,12 @@ func (t *Tasks) handedOut(payload string) int {
 	return t.held[payload].count
 }
 
-// taken is how many tasks with a payload were, be it that they are to be handed out yet.
+// taken is how many tasks with a payload were, be it that they are to be handed out yet. What a fetch
+// brings from now on is compared with the list in progress: it may be one of these.
 func (t *Tasks) taken(payload string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.suspect = true
 	count := t.held[payload].count
 	for _, s := range t.strays {
 		if s.payload == payload && s.list == t.own {

@@ -56,10 +56,12 @@ func openInstance(t *testing.T, server *redistest.Server, instance string, inter
 	return tasks
 }
 
-// next wants a task to be handed out.
+// next wants a task to be handed out, before what was overlooked is looked for once more.
 func next(t *testing.T, tasks *Tasks) worker.Task {
 	t.Helper()
-	task, err := tasks.Next(t.Context(), 2)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	task, err := tasks.Next(ctx, 2)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,6 +64,34 @@ func TestHoldsWhatIsMoved(t *testing.T) {
 	}
 }
 
+// TestFetchedBesideMove: a task is had once that a fetch takes just before it is moved, though neither has its
+// reply yet: here that of the move is lost, and that of the fetch comes late.
+func TestFetchedBesideMove(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	tasks := openInstance(t, server, "one", time.Minute)
+	server.Do(t, "lpush", "module/m1/tasks", `{"id":"0","action":"a"}`)
+	next(t, tasks)
+	server.Do(t, "lpush", "module/m1/tasks", `{"id":"1","action":"a"}`)
+	fetched, looked := make(chan struct{}), make(chan struct{})
+	tasks.fetch.used = time.Time{} // the connection that is taken next has the hook
+	tasks.fetch.get().AddHook(&stoppedAfter{do: func() { close(fetched); <-looked }})
+	handedOut := make(chan worker.Task, 1)
+	tasks.looks.get().AddHook(&beforeMove{do: func() error {
+		go func() { handedOut <- next(t, tasks) }()
+		<-fetched
+		return io.EOF
+	}})
+	if _, found, err := tasks.Withdraw(t.Context(), is1); !found || err != nil {
+		t.Fatalf("withdrawn: %v, %v", found, err)
+	}
+	close(looked)
+	server.Do(t, "lpush", "module/m1/tasks", `{"id":"2","action":"a"}`)
+	if task := <-handedOut; task.ID != "2" {
+		t.Errorf("got task %q", task.ID)
+	}
+}
+
 // TestTakenBesideMove: a task is found in progress that got there in another way just after that was looked
 // through for what a move without a reply had done.
 func TestTakenBesideMove(t *testing.T) {

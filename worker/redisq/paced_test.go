@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -29,11 +30,23 @@ func connected(t *testing.T, patience time.Duration) (net.Conn, net.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(paced.Close(), theirs.Close()); err != nil {
+		if err := errors.Join(paced.Close(), theirs.Close()); err != nil && !errors.Is(err, net.ErrClosed) {
 			t.Error(err)
 		}
 	})
 	return paced, theirs
+}
+
+// What has not arrived when a connection is closed is dropped, which the other end learns.
+func TestPacedClose(t *testing.T) {
+	t.Parallel()
+	ours, theirs := connected(t, time.Second)
+	if err := ours.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := theirs.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the other end has %v", err)
+	}
 }
 
 // Much may take longer than the patience, as long as it moves.

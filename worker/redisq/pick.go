@@ -21,7 +21,6 @@ func (t *Tasks) Ahead(ctx context.Context, wanted func(worker.Task) bool) (worke
 	from := t.ahead
 	t.mu.Unlock()
 	task, found, to, err := t.pick(ctx, client, from, wanted, t.moveSoon)
-	t.health.permission(picking, err)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ahead = to
@@ -33,7 +32,6 @@ func (t *Tasks) Withdraw(ctx context.Context, wanted func(worker.Task) bool) (ta
 	err = t.insist(ctx, "withdraw a task", func(client *redis.Client) error {
 		var failure error
 		task, found, _, failure = t.pick(ctx, client, place{}, wanted, t.tryMove)
-		t.health.permission(picking, failure)
 		return failure
 	})
 	return task, found, err
@@ -84,7 +82,9 @@ func (t *Tasks) pick(
 		for _, payload := range payloads {
 			task, err := worker.DecodeTask([]byte(payload))
 			if err == nil && wanted(task) && !t.isKnown(task) {
-				if moved, err := t.move(ctx, client, payload, move); moved || err != nil {
+				moved, err := t.move(ctx, client, payload, move)
+				t.health.permission(picking, err)
+				if moved || err != nil {
 					return task, moved, at, err
 				}
 				continue // it is gone
@@ -110,7 +110,6 @@ func (t *Tasks) move(ctx context.Context, client *redis.Client, payload string, 
 		defer t.beSuspicious() // what was held meanwhile may have hidden a stray
 	}
 	if err != nil && !isRefusal(err) {
-		t.beSuspicious() // a fetch may bring it: whether it is the same task is seen in the list
 		moved, err = t.wasMoved(ctx, payload)
 	}
 	if !moved {
@@ -129,7 +128,7 @@ func (t *Tasks) wasMoved(ctx context.Context, payload string) (moved bool, err e
 	err = t.insist(ctx, "look whether a task was taken out of the queue", func(client *redis.Client) error {
 		payloads, failure := client.LRange(ctx, t.own, 0, -1).Result()
 		same := slices.DeleteFunc(payloads, func(other string) bool { return other != payload })
-		moved = len(same) >= t.taken(payload)
+		moved = t.taken(payload) <= len(same)
 		return failure
 	})
 	return moved && err == nil, err
