@@ -13,7 +13,11 @@ import (
 // Rule (section 6): "The agent is ready fast: from start to the first command in Redis, and to the subscription of events, under 0.3 s."
 func TestReadyFast(t *testing.T) {
 	t.Parallel()
-	const limit, tries = 300 * time.Millisecond, 5
+	const tries = 5
+	limit := 300 * time.Millisecond
+	if testbed.Race { // which the agent has been built with, too: it is several times slower
+		limit *= 10
+	}
 	for _, id := range []string{"module/m1", "cluster", "node/1"} {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
@@ -25,7 +29,7 @@ func TestReadyFast(t *testing.T) {
 				first[i], subscribed[i] = n.readyAfter(monitor)
 			}
 			t.Logf("first command after %v, subscription after %v", first, subscribed)
-			if !testbed.Race && (slices.Min(first) > limit || slices.Min(subscribed) > limit) {
+			if slices.Min(first) > limit || slices.Min(subscribed) > limit {
 				t.Errorf("first command after %v, subscription after %v, want %v", first, subscribed, limit)
 			}
 		})
