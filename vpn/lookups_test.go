@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"cluster-agent/internal/loopback"
 	"cluster-agent/vpn"
 	"cluster-agent/vpn/vpntest"
 )
@@ -206,14 +207,7 @@ func TestResolveIsBounded(t *testing.T) {
 // warns of nothing new logs nothing.
 func TestLookupsFailInTheSameWords(t *testing.T) {
 	t.Parallel()
-	closed, err := new(net.ListenConfig).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := closed.LocalAddr().String()
-	if err = closed.Close(); err != nil {
-		t.Fatal(err)
-	}
+	server := netip.AddrPortFrom(loopback.Address(), 1).String()
 	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "udp", server)
 	}}

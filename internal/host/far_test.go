@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"cluster-agent/internal/loopback"
 )
 
 // A connection that was used has a round trip; an address without one has none.
@@ -29,7 +31,7 @@ func TestRoundTrip(t *testing.T) {
 // Who listens is there even if it accepts nothing; who does not, is not.
 func TestConnects(t *testing.T) {
 	t.Parallel()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", net.JoinHostPort(loopback.Address().String(), "0"))
 	must(t, err)
 	at := netip.MustParseAddrPort(listener.Addr().String())
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
