@@ -5,9 +5,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sirupsen/logrus/hooks/test"
+
 	"cluster-agent/worker/redisq"
 	"cluster-agent/worker/redisq/redistest"
 )
+
+// denying is a Redis that does not let the agent run a command.
+func denying(t *testing.T, command string) (*redistest.Server, *redisq.Tasks, *test.Hook) {
+	t.Helper()
+	server := redistest.Start(t, "user admin on >admin ~* &* +@all", "user m1 on >secret ~* &* +@all -"+command)
+	opt := options(server.Address)
+	log, hook := newLog()
+	opt.Log, opt.PollingInterval = log, 20*time.Millisecond
+	opt.Server.User, opt.Server.Password = "m1", "secret"
+	return server, open(t, opt), hook
+}
 
 // TestDenied: a permission that is missing is named once, though tasks get through another way, and
 // the log says once that it is there again.
@@ -16,12 +29,7 @@ func TestDenied(t *testing.T) {
 	for _, denied := range []string{"blmove", "lmove", "expire", "scan"} {
 		t.Run(denied, func(t *testing.T) {
 			t.Parallel()
-			server := redistest.Start(t, "user admin on >admin ~* &* +@all", "user m1 on >secret ~* &* +@all -"+denied)
-			opt := options(server.Address)
-			log, hook := newLog()
-			opt.Log, opt.PollingInterval = log, 20*time.Millisecond
-			opt.Server.User, opt.Server.Password = "m1", "secret"
-			tasks := open(t, opt)
+			server, tasks, hook := denying(t, denied)
 			run(t, tasks.Inherit)
 			for n := range 4 {
 				work(t, server, tasks, n)
@@ -53,12 +61,7 @@ func TestFetchDenied(t *testing.T) {
 	for _, denied := range []string{"lrange", "client|setname"} {
 		t.Run(denied, func(t *testing.T) {
 			t.Parallel()
-			server := redistest.Start(t, "user admin on >admin ~* &* +@all", "user m1 on >secret ~* &* +@all -"+denied)
-			opt := options(server.Address)
-			log, hook := newLog()
-			opt.Log, opt.PollingInterval = log, 20*time.Millisecond
-			opt.Server.User, opt.Server.Password = "m1", "secret"
-			tasks := open(t, opt)
+			server, tasks, hook := denying(t, denied)
 			got := nextInBackground(t.Context(), tasks)
 			remote{server}.Push(t, payload)
 			eventually(t, "the log says what is missing", func() bool { return len(lines(hook)) == 1 })
